@@ -1,0 +1,1 @@
+"""What every part of footpath agrees on: configuration, table schemas, the lake, errors."""

@@ -1,0 +1,329 @@
+"""``footpath.yml``: one validated model of everything a project declares.
+
+`load_config` reads a file, fills each source from its preset, and reports all mistakes at once
+(`contracts.errors.ConfigError`). Secrets are never in the file; the configuration names the
+environment variable that holds them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
+
+from contracts.durations import format_duration, parse_duration
+from contracts.expressions import Expression
+
+__all__ = [
+    "END_NODES",
+    "OTHER",
+    "Config",
+    "Consent",
+    "Identity",
+    "Journey",
+    "Namespace",
+    "Rule",
+    "Session",
+    "Source",
+    "TimeField",
+    "default_stages",
+]
+
+OTHER = "other"
+"""Touchpoint and stage of an event that no rule matches."""
+
+END_NODES = ("START", "CONVERSION", "DROP_OFF", "OPEN")
+"""Names reserved for the ends of a journey."""
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    Field(json_schema_extra={"type": "string", "examples": ["30m", "7d"]}),
+]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+OneOrMany = Annotated[
+    tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str | int | float) else v)
+]
+Format = Literal["jsonl", "json", "csv", "tsv", "parquet"]
+TimeFormat = str
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TimeField(_Model):
+    """Where a time is and how it is written."""
+
+    value: Expression
+    format: TimeFormat = "iso8601"
+    """iso8601, epoch_s, epoch_ms, epoch_us, or a strptime pattern such as '%d/%m/%Y %H:%M'."""
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value in ("iso8601", "epoch_s", "epoch_ms", "epoch_us") or "%" in value:
+            return value
+        raise ValueError(
+            f"{value!r} is no time format; allowed: iso8601, epoch_s, epoch_ms, epoch_us, "
+            "or a pattern such as '%d/%m/%Y %H:%M'"
+        )
+
+
+def _time_field(value: Any) -> Any:
+    if isinstance(value, dict) and "value" in value:
+        return value
+    return value if isinstance(value, TimeField) else {"value": value}
+
+
+Time = Annotated[TimeField, BeforeValidator(_time_field)]
+
+
+class Fields(_Model):
+    """What of a record becomes which column of `events`."""
+
+    event_time: Time
+    event_type: Expression
+    event_id: Expression | None = None
+    ingest_time: Time | None = None
+    page: Expression | None = None
+    transaction_id: Expression | None = None
+    value: Expression | None = None
+    currency: Expression | None = None
+    csat: Expression | None = None
+    nps: Expression | None = None
+    sentiment: Expression | None = None
+
+
+class Consent(_Model):
+    """Records whose `field` is none of `granted` are withheld and counted."""
+
+    field: Expression
+    granted: OneOrMany = ("true",)
+    missing: Literal["withhold", "accept"] = "withhold"
+
+    @field_validator("granted", mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        many = value if isinstance(value, list | tuple) else [value]
+        return tuple(str(v).lower() if isinstance(v, bool) else str(v) for v in many)
+
+
+class Source(_Model):
+    """A feed: where its files are, how they are written, and what their fields mean."""
+
+    paths: OneOrMany = Field(min_length=1)
+    format: Format
+    compression: Literal["auto", "none", "gzip", "zstd"] = "auto"
+    preset: str | None = None
+    description: str = ""
+    timezone: str = "UTC"
+    records: OneOrMany = ()
+    """JSON paths of the records inside a document, such as '$.orders[*]'; the first that is there
+    counts, and a document with none of them is itself the record."""
+    columns: tuple[str, ...] | None = None
+    """Column names of a CSV or TSV without a header line."""
+    quoting: bool = True
+    """Whether CSV or TSV fields may be quoted."""
+    only: Expression | None = None
+    """A record whose expression is not the text 'true' is no event of this source: dead letter."""
+    channel: Expression
+    fields: Fields
+    identifiers: dict[Name, Expression] = Field(min_length=1)
+    attributes: dict[Name, Expression] = {}
+    consent: Consent | None = None
+    lines_of_receipt: bool = False
+    """Events with one transaction_id are lines of one receipt: one touchpoint, values added."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone; write for example Europe/Berlin")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Source:
+        if self.lines_of_receipt and self.fields.transaction_id is None:
+            raise ValueError("lines_of_receipt needs fields.transaction_id, which names the receipt")
+        if self.columns is not None and self.format not in ("csv", "tsv"):
+            raise ValueError(f"columns are for csv and tsv, not for {self.format}")
+        if self.records and self.format not in ("json", "jsonl"):
+            raise ValueError(f"records is for json and jsonl, not for {self.format}")
+        return self
+
+
+class Rule(_Model):
+    """Events that meet every condition of `when` become this touchpoint; first match wins.
+
+    A condition names a column of `events` (event_type, source, channel, page, an attribute) and the
+    values allowed. A value with ``*`` or ``?`` is a glob; matching ignores case.
+    """
+
+    touchpoint: Name | None = None
+    stage: Name | None = None
+    ignore: bool = False
+    """Leave matching events out of the journeys; they stay in `events` and are counted."""
+    when: dict[str, OneOrMany] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Rule:
+        if self.ignore == (self.touchpoint is not None):
+            raise ValueError("a rule has either touchpoint and stage, or ignore: true")
+        if (self.touchpoint is None) != (self.stage is None):
+            raise ValueError("touchpoint and stage go together")
+        return self
+
+
+class Namespace(_Model):
+    """A kind of identifier. Order in the configuration is strength, strongest first."""
+
+    personal: bool
+    """Replace values by keyed hashes at ingest."""
+    normalise: Literal["exact", "trim", "lower", "email", "phone"] = "trim"
+
+
+def default_namespaces() -> dict[str, Namespace]:
+    """Well-known namespaces, strongest first."""
+    return {
+        "user_id": Namespace(personal=False),
+        "customer_number": Namespace(personal=False),
+        "email": Namespace(personal=True, normalise="email"),
+        "phone": Namespace(personal=True, normalise="phone"),
+        "anonymous_id": Namespace(personal=False),
+    }
+
+
+class Identity(_Model):
+    """Who is who."""
+
+    namespaces: dict[Name, Namespace] = Field(default_factory=default_namespaces)
+    null_like: tuple[str, ...] = (
+        "", "null", "none", "undefined", "nan", "n/a", "na", "nil", "unknown", "anonymous", "guest",
+        "test", "(not set)", "[object object]", "0", "-1",
+        "00000000-0000-0000-0000-000000000000",
+    )  # fmt: skip
+    """Values that are no identifier, compared in lower case; all-zero values never are."""
+    blocked: dict[Name, tuple[str, ...]] = {}
+    """Values refused by namespace: kiosks, test accounts."""
+
+
+class Session(_Model):
+    """When a new session begins."""
+
+    gap: Duration = timedelta(minutes=30)
+    """A strictly longer silence closes the session."""
+    split_at_midnight: bool = False
+    split_on_campaign: bool = False
+    """A touchpoint with another, non-null `campaign` attribute opens a session."""
+
+
+class Journey(_Model):
+    """When a new journey begins, and what a conversion is."""
+
+    gap: Duration = timedelta(days=30)
+    """A strictly longer silence closes the journey."""
+    conversion: OneOrMany = ("purchase",)
+    """Touchpoints that are conversions."""
+    restart_after_conversion: bool = True
+    """After a conversion, the next touchpoint of a pre-purchase stage opens a journey."""
+    pre_purchase_stages: tuple[str, ...] | None = None
+    """Default: the stages before the conversion's own stage."""
+
+
+class Personas(_Model):
+    """Clustering of journeys."""
+
+    max_personas: int = Field(default=8, ge=2, le=60)
+    min_touchpoints: int = Field(default=3, ge=1)
+    fit_sample: int = Field(default=50_000, ge=1_000)
+
+
+class Graph(_Model):
+    """What the stage-transition graph is sliced by."""
+
+    segments: tuple[str, ...] = ("entry_channel",)
+    """Columns of `journeys`: entry_channel, or an attribute (its first value in the journey)."""
+    min_volume: int = Field(default=200, ge=1)
+    """A finding needs at least so many departures behind it."""
+
+
+class Privacy(_Model):
+    """How personal data is kept out."""
+
+    key_env: str = "FOOTPATH_KEY"
+    """Environment variable with the key for hashing personal identifiers."""
+
+
+class Lake(_Model):
+    """How the work is cut. The defaults follow the input and the machine."""
+
+    slice_mb: int = Field(default=32, ge=1, le=1024)
+    buckets: int | None = Field(default=None, ge=1, le=4096)
+    max_record_mb: int = Field(default=16, ge=1, le=1024)
+
+
+def default_stages() -> tuple[str, ...]:
+    """The phases of a customer's life, in order."""
+    return ("awareness", "consideration", "purchase", "service", "loyalty", "advocacy")
+
+
+class Config(_Model):
+    """A project."""
+
+    project: str = Field(min_length=1)
+    warehouse: Path = Path("warehouse")
+    as_of: AwareDatetime | None = None
+    """Declared present; default: the greatest event time accepted."""
+    min_event_time: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
+    sources: dict[Name, Source] = Field(min_length=1)
+    touchpoints: tuple[Rule, ...] = Field(min_length=1)
+    stages: tuple[Name, ...] = Field(default_factory=default_stages)
+    session: Session = Session()
+    journey: Journey = Journey()
+    identity: Identity = Identity()
+    graph: Graph = Graph()
+    personas: Personas = Personas()
+    privacy: Privacy = Privacy()
+    lake: Lake = Lake()
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Declared namespaces that a source uses, strongest first."""
+        used = {name for source in self.sources.values() for name in source.identifiers}
+        return tuple(name for name in self.identity.namespaces if name in used)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Attributes of all sources, in alphabetic order."""
+        return tuple(sorted({a for source in self.sources.values() for a in source.attributes}))
+
+    @property
+    def has_personal_identifiers(self) -> bool:
+        """Whether a source fills a namespace whose values must be hashed."""
+        return any(self.identity.namespaces[name].personal for name in self.namespaces)
+
+    @property
+    def pre_purchase_stages(self) -> tuple[str, ...]:
+        """Stages whose touchpoints open a new journey after a conversion."""
+        if self.journey.pre_purchase_stages is not None:
+            return self.journey.pre_purchase_stages
+        of_conversion = [
+            self.stages.index(rule.stage)
+            for rule in self.touchpoints
+            if rule.touchpoint in self.journey.conversion and rule.stage is not None
+        ]
+        return self.stages[: min(of_conversion, default=0)]

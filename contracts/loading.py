@@ -1,0 +1,273 @@
+"""Reading ``footpath.yml``: presets merged in, every mistake gathered into one report."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from contracts import config as config_module
+from contracts.config import END_NODES, OTHER, Config, Source
+from contracts.errors import ConfigError, Problem
+from contracts.expressions import references
+from contracts.schemas import TABLES
+
+__all__ = ["load_config", "parse_config", "preset", "preset_names"]
+
+_RULE_COLUMNS = ("source", "channel", "event_type", "page", "transaction_id")
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the source presets shipped with footpath."""
+    folder = resources.files("contracts") / "presets"
+    return tuple(sorted(f.name[:-4] for f in folder.iterdir() if f.name.endswith(".yml")))
+
+
+@cache
+def _preset_text(name: str) -> str:
+    return (resources.files("contracts") / "presets" / f"{name}.yml").read_text("utf-8")
+
+
+def preset(name: str) -> dict[str, Any]:
+    """A preset as a mapping: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
+    return yaml.safe_load(_preset_text(name))
+
+
+def load_config(path: str | Path) -> Config:
+    """Read, complete and validate a configuration file.
+
+    The warehouse and relative source paths are taken from the file's folder.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake found.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        fix = "write one with 'footpath init', or name it with --config"
+        raise ConfigError(str(path), [Problem("file", error.strerror or str(error), fix)]) from None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
+        found = getattr(error, "problem", None) or str(error)
+        raise ConfigError(str(path), [Problem(place, f"not YAML: {found}")]) from None
+    return parse_config(document, base=path.resolve().parent, source=str(path))
+
+
+def parse_config(document: Any, base: Path, source: str = "configuration") -> Config:
+    """Validate a configuration that has been read already."""
+    problems: list[Problem] = []
+    if not isinstance(document, dict):
+        raise ConfigError(source, [Problem("file", "is empty or no mapping", "see 'footpath init'")])
+    document = _with_presets(document, problems)
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        problems += [_problem(details, document) for details in error.errors()]
+        raise ConfigError(source, problems) from None
+    problems += _cross_checks(config)
+    if problems:
+        raise ConfigError(source, problems)
+    return _anchored(config, base)
+
+
+def _anchored(config: Config, base: Path) -> Config:
+    def anchor(path: str) -> str:
+        return path if "://" in path or os.path.isabs(path) else str(base / path)
+
+    sources = {
+        name: source.model_copy(update={"paths": tuple(anchor(p) for p in source.paths)})
+        for name, source in config.sources.items()
+    }
+    warehouse = Path(anchor(str(config.warehouse)))
+    return config.model_copy(update={"sources": sources, "warehouse": warehouse})
+
+
+def _with_presets(document: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    sources = document.get("sources")
+    if not isinstance(sources, dict):
+        return document
+    merged: dict[str, Any] = {}
+    rules: list[Any] = list(document.get("touchpoints") or [])
+    for name, given in sources.items():
+        chosen = given.get("preset") if isinstance(given, dict) else None
+        if chosen is None:
+            merged[name] = given
+        elif chosen not in preset_names():
+            problems.append(
+                Problem(
+                    f"sources.{name}.preset",
+                    f"{chosen!r} is no preset",
+                    _near(str(chosen), preset_names()),
+                )
+            )
+            merged[name] = given
+        else:
+            base = preset(chosen)
+            merged[name] = _merge(base["source"], given)
+            rules += [
+                {**rule, "when": {"source": [name], **rule["when"]}}
+                for rule in base.get("touchpoints", [])
+            ]
+    return {**document, "sources": merged, "touchpoints": rules}
+
+
+def _merge(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Override a preset field by field; null removes a field."""
+    merged = dict(base)
+    for key, value in given.items():
+        if value is None:
+            merged.pop(key, None)
+        elif key in ("fields", "identifiers", "attributes") and isinstance(value, dict):
+            merged[key] = _merge(base.get(key, {}), value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _near(word: str, allowed: tuple[str, ...] | list[str]) -> str:
+    close = difflib.get_close_matches(word, allowed, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}allowed: {', '.join(allowed)}"
+
+
+def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The model that the parts of an error's location lead to."""
+    model: Any = Config
+    for part in location:
+        if isinstance(part, int) or part == "function-before":
+            continue
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            names = re.findall(r"[A-Z]\w+", str(model.model_fields[part].annotation))
+            inner = [getattr(config_module, n, None) for n in names]
+            found = [m for m in inner if isinstance(m, type) and issubclass(m, BaseModel)]
+            model = found[0] if found else model
+    return model if isinstance(model, type) else None
+
+
+def _problem(details: Any, document: dict[str, Any]) -> Problem:
+    location = tuple(p for p in details["loc"] if "[" not in str(p) and "(" not in str(p))
+    place = ".".join(str(part) for part in location) or "file"
+    message = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        model = _model_at(location[:-1])
+        allowed = list(model.model_fields) if model else []
+        return Problem(place, "is not known", _near(str(location[-1]), allowed))
+    if details["type"] == "missing":
+        return Problem(place, "is missing", "every project needs it; see 'footpath init'")
+    if details["type"] == "string_pattern_mismatch":
+        message = f"{details['input']!r} must be lower case letters, digits and _, at most 48"
+    elif details["type"] == "literal_error":
+        allowed = re.findall(r"'([^']+)'", message)
+        return Problem(place, f"{details['input']!r} is not known", _near(str(details["input"]), allowed))
+    return Problem(place, message)
+
+
+def _cross_checks(config: Config) -> list[Problem]:
+    """Mistakes that only show between parts of the configuration."""
+    problems = []
+    namespaces = list(config.identity.namespaces)
+    for name, source in config.sources.items():
+        for namespace in source.identifiers:
+            if namespace not in config.identity.namespaces:
+                problems.append(
+                    Problem(
+                        f"sources.{name}.identifiers.{namespace}",
+                        "is no declared namespace",
+                        _near(namespace, namespaces)
+                        + "; declare it under identity.namespaces with personal: true or false",
+                    )
+                )
+        problems += _check_references(name, source)
+    problems += _check_attributes(config)
+    problems += _check_rules(config)
+    return problems
+
+
+def _check_references(name: str, source: Source) -> list[Problem]:
+    problems = []
+    tabular = source.format in ("csv", "tsv", "parquet")
+    places: list[tuple[str, Any]] = [("channel", source.channel)]
+    for key in type(source.fields).model_fields:
+        given = getattr(source.fields, key)
+        if given is not None:
+            places.append((f"fields.{key}", getattr(given, "value", given)))
+    places += [(f"identifiers.{key}", value) for key, value in source.identifiers.items()]
+    places += [(f"attributes.{key}", value) for key, value in source.attributes.items()]
+    if source.consent:
+        places.append(("consent.field", source.consent.field))
+    if source.only is not None:
+        places.append(("only", source.only))
+    for place, expression in places:
+        for ref in references(expression):
+            if not tabular and not ref.startswith("$"):
+                fix = f"write $.{ref} for a path, or {{const: {ref}}} for a constant"
+                found = f"{ref!r} is no JSON path"
+                problems.append(Problem(f"sources.{name}.{place}", found, fix))
+            if tabular and source.columns is not None and ref not in source.columns:
+                found = f"{ref!r} is no column"
+                fix = _near(ref, list(source.columns))
+                problems.append(Problem(f"sources.{name}.{place}", found, fix))
+    return problems
+
+
+def _check_attributes(config: Config) -> list[Problem]:
+    reserved = {
+        column.name
+        for table in ("events", "touchpoints", "sessions", "journeys")
+        for column in TABLES[table].columns
+    }
+    problems = [
+        Problem(f"sources.*.attributes.{name}", "is the name of a column of footpath", "rename it")
+        for name in config.attributes
+        if name in reserved or name.startswith("id_")
+    ]
+    allowed = ["entry_channel", *config.attributes]
+    problems += [
+        Problem("graph.segments", f"{name!r} is no attribute", _near(name, allowed))
+        for name in config.graph.segments
+        if name not in allowed
+    ]
+    if config.session.split_on_campaign and "campaign" not in config.attributes:
+        fix = "declare attributes.campaign in a source"
+        problems.append(Problem("session.split_on_campaign", "needs the attribute campaign", fix))
+    return problems
+
+
+def _check_rules(config: Config) -> list[Problem]:
+    problems = []
+    columns = [*_RULE_COLUMNS, *config.attributes]
+    touchpoints = [rule.touchpoint for rule in config.touchpoints if rule.touchpoint]
+    for number, rule in enumerate(config.touchpoints, start=1):
+        place = f"touchpoints[{number}]"
+        for column in rule.when:
+            if column not in columns:
+                found = f"{column!r} is no column to match on"
+                problems.append(Problem(f"{place}.when", found, _near(column, columns)))
+        if rule.stage and rule.stage not in (*config.stages, OTHER):
+            found = f"{rule.stage!r} is no stage"
+            problems.append(Problem(f"{place}.stage", found, _near(rule.stage, config.stages)))
+        if rule.touchpoint and rule.touchpoint.upper() in END_NODES:
+            found = f"{rule.touchpoint!r} is reserved for the ends of a journey"
+            problems.append(Problem(f"{place}.touchpoint", found, "choose another name"))
+    for name in config.journey.conversion:
+        if name not in touchpoints:
+            found = f"{name!r} is no touchpoint of a rule"
+            problems.append(Problem("journey.conversion", found, _near(name, sorted(set(touchpoints)))))
+    for name in config.journey.pre_purchase_stages or ():
+        if name not in config.stages:
+            found = f"{name!r} is no stage"
+            problems.append(Problem("journey.pre_purchase_stages", found, _near(name, config.stages)))
+    return problems

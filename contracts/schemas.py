@@ -1,0 +1,395 @@
+"""The tables of the lake: grain, key, and the meaning of every column.
+
+This is the one source for Arrow schemas, for the comments in ``footpath.duckdb``, for the data
+dictionary and for `footpath digest`. A table's columns are fixed but for two declared families, which
+the configuration names: ``id_<namespace>`` (identifiers) and attributes (device, campaign ...).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+
+__all__ = ["TABLES", "Column", "Table", "table_schema"]
+
+Family = Literal["identifiers", "attributes"]
+
+TIME = pa.timestamp("us", tz="UTC")
+MONEY = pa.decimal128(18, 4)
+TEXT = pa.string()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: name, Arrow type, meaning with unit; provenance is left out of the digest."""
+
+    name: str
+    type: pa.DataType
+    comment: str
+    provenance: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: one row per `grain`, unique by `key`."""
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    families: tuple[Family, ...] = ()
+    bookkeeping: bool = field(default=False)
+    """True where rows tell of runs, not of customers; such a table is left out of the digest."""
+
+
+def _identifier_column(namespace: str) -> Column:
+    return Column(f"id_{namespace}", TEXT, f"identifier in namespace {namespace}, normalised")
+
+
+def _attribute_column(name: str) -> Column:
+    return Column(name, TEXT, f"attribute {name}, as the source gave it")
+
+
+def table_columns(
+    table: Table, namespaces: tuple[str, ...] = (), attributes: tuple[str, ...] = ()
+) -> tuple[Column, ...]:
+    """All columns of a table for the namespaces and attributes that a configuration declares."""
+    columns = table.columns
+    if "identifiers" in table.families:
+        columns += tuple(_identifier_column(name) for name in namespaces)
+    if "attributes" in table.families:
+        columns += tuple(_attribute_column(name) for name in attributes)
+    return columns
+
+
+def table_schema(
+    name: str, namespaces: tuple[str, ...] = (), attributes: tuple[str, ...] = ()
+) -> pa.Schema:
+    """The Arrow schema of a table.
+
+    >>> table_schema("sessions").field("session_duration_s").type
+    DataType(double)
+    """
+    columns = table_columns(TABLES[name], namespaces, attributes)
+    return pa.schema([pa.field(column.name, column.type) for column in columns])
+
+
+_EVENT = (
+    Column("source", TEXT, "feed that told us of the event"),
+    Column("event_id", TEXT, "id within the source; SHA-256 of the record where it has none"),
+    Column("event_time", TIME, "when it happened, UTC"),
+    Column("ingest_time", TIME, "when the source received it, UTC; null if it does not say"),
+    Column("event_type", TEXT, "what the source calls the event"),
+    Column("channel", TEXT, "where it happened: web, email, store, support ..."),
+    Column("page", TEXT, "page or screen path, without query"),
+    Column("transaction_id", TEXT, "order or receipt the event belongs to"),
+    Column("value", MONEY, "money moved by the event, in `currency`; refunds are negative"),
+    Column("currency", TEXT, "ISO 4217 code of `value`"),
+    Column("csat", pa.float64(), "satisfaction answer scaled to 0..1"),
+    Column("nps", pa.float64(), "net promoter answer, 0..10"),
+    Column("sentiment", pa.float64(), "sentiment of a text, -1..1"),
+)
+
+_TOUCHPOINT = (
+    Column("customer_id", TEXT, "resolved customer"),
+    Column("event_time", TIME, "when it happened, UTC"),
+    Column("source", TEXT, "feed that told us of the event"),
+    Column("event_id", TEXT, "id within the source; the receipt's id where its lines were folded"),
+    Column("channel", TEXT, "where it happened"),
+    Column("event_type", TEXT, "what the source calls the event"),
+    Column("touchpoint", TEXT, "what happened, in the map's vocabulary; 'other' if no rule matched"),
+    Column("stage", TEXT, "phase of the journey; 'other' if no rule matched"),
+    Column("session_id", TEXT, "session it belongs to"),
+    Column("session_step", pa.int32(), "1-based position in the session"),
+    Column("journey_id", TEXT, "journey it belongs to"),
+    Column("step", pa.int32(), "1-based position in the journey"),
+    Column("dwell_s", pa.float64(), "seconds to the journey's next touchpoint; null at its last"),
+    Column("converts", pa.bool_(), "whether this touchpoint is a conversion"),
+    Column("page", TEXT, "page or screen path, without query"),
+    Column("transaction_id", TEXT, "order or receipt"),
+    Column("value", MONEY, "money moved, in `currency`; refunds are negative"),
+    Column("currency", TEXT, "ISO 4217 code of `value`"),
+    Column("csat", pa.float64(), "satisfaction answer scaled to 0..1"),
+    Column("nps", pa.float64(), "net promoter answer, 0..10"),
+    Column("sentiment", pa.float64(), "sentiment of a text, -1..1"),
+    Column("lines", pa.int32(), "source events folded into this touchpoint (lines of a receipt)"),
+)
+
+_SPAN = (
+    Column("customer_id", TEXT, "resolved customer"),
+    Column("started_at", TIME, "time of the first touchpoint, UTC"),
+    Column("ended_at", TIME, "time of the last touchpoint, UTC"),
+    Column("touchpoints", pa.int32(), "number of touchpoints"),
+    Column("entry_channel", TEXT, "channel of the first touchpoint"),
+    Column("entry_touchpoint", TEXT, "first touchpoint"),
+    Column("exit_touchpoint", TEXT, "last touchpoint"),
+)
+
+_EDGE_MEASURES = (
+    Column("count", pa.int64(), "how often the move was made"),
+    Column("journeys", pa.int64(), "journeys that made it"),
+    Column("customers", pa.int64(), "customers who made it"),
+)
+
+_DWELL = (
+    Column("dwell_p10_s", pa.float64(), "10% quantile of dwell time, seconds (1% relative error)"),
+    Column("dwell_p50_s", pa.float64(), "median dwell time, seconds (1% relative error)"),
+    Column("dwell_p90_s", pa.float64(), "90% quantile of dwell time, seconds (1% relative error)"),
+)
+
+_SLICE = (
+    Column("level", TEXT, "what a node is: stage or touchpoint"),
+    Column("segment", TEXT, "attribute the journeys were sliced by; 'all' for none"),
+    Column("segment_value", TEXT, "value of that attribute; 'all' for none"),
+)
+
+_ALL_TABLES = (
+    Table(
+        "events",
+        "accepted, de-duplicated source event",
+        ("source", "event_id"),
+        (
+            *_EVENT,
+            Column("file_id", TEXT, "file it was read from (ingest_ledger)", provenance=True),
+        ),
+        ("identifiers", "attributes"),
+    ),
+    Table(
+        "dead_letters",
+        "record that could not be parsed or mapped",
+        ("source", "file_id", "position"),
+        (
+            Column("source", TEXT, "feed"),
+            Column("file_id", TEXT, "file it was read from (ingest_ledger)", provenance=True),
+            Column("position", pa.int64(), "1-based line or record in the file", provenance=True),
+            Column("reason", TEXT, "reason code"),
+            Column("message", TEXT, "what was found, what was allowed, what to do"),
+        ),
+    ),
+    Table(
+        "quarantine",
+        "parsed record that is held as suspicious",
+        ("source", "event_id", "reason"),
+        (
+            *_EVENT,
+            Column("file_id", TEXT, "file it was read from (ingest_ledger)", provenance=True),
+            Column("reason", TEXT, "why it is held: in_future, too_old"),
+        ),
+        ("identifiers", "attributes"),
+    ),
+    Table(
+        "ingest_ledger",
+        "file of a source",
+        ("source", "path"),
+        (
+            Column("source", TEXT, "feed"),
+            Column("path", TEXT, "path as listed"),
+            Column("file_id", TEXT, "hash of the content"),
+            Column("bytes", pa.int64(), "size of the file as stored"),
+            Column("records_read", pa.int64(), "records found in it"),
+            Column("events", pa.int64(), "records accepted as events"),
+            Column("duplicates", pa.int64(), "records that repeat an event"),
+            Column("dead_letters", pa.int64(), "records that could not be read or mapped"),
+            Column("quarantined", pa.int64(), "records held as suspicious"),
+            Column("withheld", pa.int64(), "records without the consent their source requires"),
+        ),
+        bookkeeping=True,
+    ),
+    Table(
+        "identities",
+        "identifier",
+        ("namespace", "value"),
+        (
+            Column("namespace", TEXT, "namespace of the identifier"),
+            Column("value", TEXT, "normalised value; a keyed hash where it is personal"),
+            Column("customer_id", TEXT, "resolved customer"),
+            Column("first_seen", TIME, "first event with it, UTC"),
+            Column("last_seen", TIME, "last event with it, UTC"),
+            Column("events", pa.int64(), "events that carry it"),
+            Column("rule", TEXT, "what tied it: oldest, or the namespace it was seen beside"),
+        ),
+    ),
+    Table(
+        "touchpoints",
+        "event of a resolved customer",
+        ("customer_id", "event_time", "source", "event_id"),
+        _TOUCHPOINT,
+        ("attributes",),
+    ),
+    Table(
+        "sessions",
+        "session",
+        ("session_id",),
+        (
+            Column("session_id", TEXT, "session"),
+            *_SPAN,
+            Column("session_duration_s", pa.float64(), "last minus first touchpoint, seconds"),
+            Column("converted", pa.bool_(), "whether it holds a conversion"),
+            Column("value", MONEY, "money moved in it"),
+        ),
+        ("attributes",),
+    ),
+    Table(
+        "journeys",
+        "journey",
+        ("journey_id",),
+        (
+            Column("journey_id", TEXT, "journey"),
+            *_SPAN,
+            Column("sessions", pa.int32(), "number of sessions it touches"),
+            Column("channels", pa.int32(), "number of distinct channels"),
+            Column("converted", pa.bool_(), "whether it holds a conversion"),
+            Column("converted_at", TIME, "time of its first conversion, UTC"),
+            Column("value", MONEY, "money moved by its conversions and refunds"),
+            Column("path", TEXT, "stages in order, repeats collapsed, joined by ' > '"),
+        ),
+        ("attributes",),
+    ),
+    Table(
+        "stages",
+        "level x segment x node",
+        ("level", "segment", "segment_value", "node"),
+        (
+            *_SLICE,
+            Column("node", TEXT, "stage or touchpoint"),
+            Column("visits", pa.int64(), "arrivals at the node, equal to departures"),
+            Column("journeys", pa.int64(), "journeys that visit it"),
+            Column("customers", pa.int64(), "customers who visit it"),
+            *_DWELL,
+            Column("csat", pa.float64(), "mean satisfaction answer, 0..1"),
+            Column("csat_answers", pa.int64(), "number of satisfaction answers"),
+            Column("csat_low", pa.float64(), "95% interval of csat, low end"),
+            Column("csat_high", pa.float64(), "95% interval of csat, high end"),
+            Column("conversion_p", pa.float64(), "probability to convert from here (absorbing chain)"),
+            Column("drop_offs", pa.int64(), "journeys that ended here without conversion"),
+            Column("opens", pa.int64(), "journeys that stand here, not ended"),
+            Column("drop_off_p", pa.float64(), "drop_offs / (visits - opens)"),
+            Column("drop_off_low", pa.float64(), "95% Wilson interval, low end"),
+            Column("drop_off_high", pa.float64(), "95% Wilson interval, high end"),
+        ),
+    ),
+    Table(
+        "transitions",
+        "level x segment x ordered pair of nodes",
+        ("level", "segment", "segment_value", "source_node", "target_node"),
+        (
+            *_SLICE,
+            Column("source_node", TEXT, "node left, or START"),
+            Column("target_node", TEXT, "node reached, or CONVERSION, DROP_OFF, OPEN"),
+            *_EDGE_MEASURES,
+            Column("denominator", pa.int64(), "departures from source_node, without those to OPEN"),
+            Column("probability", pa.float64(), "count / denominator; null for OPEN"),
+            Column("probability_low", pa.float64(), "95% Wilson interval, low end"),
+            Column("probability_high", pa.float64(), "95% Wilson interval, high end"),
+            *_DWELL,
+        ),
+    ),
+    Table(
+        "attribution",
+        "model x level x node",
+        ("model", "level", "node"),
+        (
+            Column("model", TEXT, "how credit is shared; an association, never a cause"),
+            Column("level", TEXT, "stage, touchpoint or channel"),
+            Column("node", TEXT, "node credited"),
+            Column("credit", pa.float64(), "share of all conversions, 0..1"),
+            Column("conversions", pa.float64(), "conversions credited"),
+            Column("value", pa.float64(), "value credited"),
+        ),
+    ),
+    Table(
+        "pain_points",
+        "finding, ranked",
+        ("rank",),
+        (
+            Column("rank", pa.int32(), "1 is the firmest and largest"),
+            Column("kind", TEXT, "kind of finding: excess_drop_off ..."),
+            Column("level", TEXT, "stage or touchpoint"),
+            Column("node", TEXT, "where it hurts"),
+            Column("segment", TEXT, "segment it was found in; 'all' for everybody"),
+            Column("segment_value", TEXT, "value of that segment"),
+            Column("measured", pa.float64(), "rate found"),
+            Column("measured_low", pa.float64(), "95% Wilson interval, low end"),
+            Column("measured_high", pa.float64(), "95% Wilson interval, high end"),
+            Column("baseline", pa.float64(), "rate it is held against"),
+            Column("denominator", pa.int64(), "journeys or visits behind the rate"),
+            Column("p_value", pa.float64(), "one-sided test of the rate against the baseline"),
+            Column("q_value", pa.float64(), "p_value after Benjamini-Hochberg control"),
+            Column("cost_journeys", pa.float64(), "journeys lost beyond the baseline"),
+            Column("cost_value", pa.float64(), "their expected value"),
+            Column("sentence", TEXT, "the finding in words"),
+            Column("query", TEXT, "SQL over footpath.duckdb that shows it"),
+        ),
+    ),
+    Table(
+        "personas",
+        "persona",
+        ("persona_id",),
+        (
+            Column("persona_id", TEXT, "persona"),
+            Column("name", TEXT, "short name made from what sets it apart"),
+            Column("journeys", pa.int64(), "journeys assigned"),
+            Column("share", pa.float64(), "share of the assigned journeys"),
+            Column("share_low", pa.float64(), "95% interval, low end"),
+            Column("share_high", pa.float64(), "95% interval, high end"),
+            Column("conversion_rate", pa.float64(), "converted / (converted + lapsed)"),
+            Column("medoid_journey_id", TEXT, "a real journey that represents it"),
+            Column("grade", TEXT, "how firm the clustering is: strong, usable, tentative"),
+            Column("stability", pa.float64(), "agreement (ARI) of two fits on halves of the data"),
+        ),
+    ),
+    Table(
+        "persona_features",
+        "persona x feature",
+        ("persona_id", "feature"),
+        (
+            Column("persona_id", TEXT, "persona"),
+            Column("feature", TEXT, "touchpoint, or move 'a > b'"),
+            Column("share", pa.float64(), "share of the persona's journeys that hold it"),
+            Column("share_others", pa.float64(), "share among all other journeys"),
+            Column("log_odds_z", pa.float64(), "log-odds with Dirichlet prior, in standard errors"),
+            Column("rank", pa.int32(), "1 is the most distinctive"),
+        ),
+    ),
+    Table(
+        "journey_personas",
+        "journey",
+        ("journey_id",),
+        (
+            Column("journey_id", TEXT, "journey"),
+            Column("persona_id", TEXT, "persona; 'undetermined' if too short or too unsure"),
+            Column("confidence", pa.float64(), "posterior or relative margin, 0..1"),
+        ),
+    ),
+    Table(
+        "unmatched_events",
+        "source x channel x event_type that no touchpoint rule matched",
+        ("source", "channel", "event_type"),
+        (
+            Column("source", TEXT, "feed"),
+            Column("channel", TEXT, "channel"),
+            Column("event_type", TEXT, "what the source calls the event"),
+            Column("events", pa.int64(), "how many"),
+        ),
+    ),
+    Table(
+        "runs",
+        "stage of a run",
+        ("run_id", "stage"),
+        (
+            Column("run_id", TEXT, "run"),
+            Column("stage", TEXT, "stage"),
+            Column("started_at", TIME, "UTC"),
+            Column("duration_s", pa.float64(), "wall time, seconds"),
+            Column("rows", pa.int64(), "rows written"),
+            Column("peak_memory_mb", pa.float64(), "peak resident memory so far, MB"),
+            Column("skipped", pa.bool_(), "nothing had changed"),
+        ),
+        bookkeeping=True,
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _ALL_TABLES}
+"""Every table of the lake, by name."""

@@ -1,0 +1,1 @@
+"""footpath: customer journey maps inferred from what customers did."""

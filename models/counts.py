@@ -1,0 +1,157 @@
+"""Counts that can be added: the long table that buckets of customers hand to one another.
+
+Every bucket of customers counts for itself; the whole is the sum. So that adding is exact and needs no
+order, all that is counted is an integer, one row per
+
+    level, segment, segment_value, source_node, target_node, measure, bin  ->  count
+
+`measure` says what is counted and `bin` is a place in a histogram, 0 where there is none. Amounts that are
+no integers are counted in fixed-point units (`models.transition_counts` says which). Text columns are
+dictionary-encoded; the dictionaries are sorted and rows are sorted by key, so equal counts are equal tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+__all__ = ["COUNTS_SCHEMA", "codes", "counts_rows", "merge_counts", "sum_by"]
+
+_CODE = pa.dictionary(pa.int32(), pa.string())
+_TEXTS = ("level", "segment", "segment_value", "source_node", "target_node", "measure")
+
+COUNTS_SCHEMA = pa.schema(
+    [*((name, _CODE) for name in _TEXTS), ("bin", pa.int32()), ("count", pa.int64())]
+)
+"""Columns of a table of counts; the key is all but `count`."""
+
+_BATCH_ROWS = 4_000_000
+
+Ints = NDArray[np.int64]
+
+
+def codes(column: pa.ChunkedArray | pa.Array, null: str | None = None) -> tuple[Ints, pa.Array]:
+    """Integer codes of a text column and the distinct texts they stand for.
+
+    Parameters
+    ----------
+    column : pa.ChunkedArray or pa.Array of string or dictionary of string
+    null : str, optional
+        Text that stands for null.
+
+    Returns
+    -------
+    codes : ndarray of int64
+    texts : pa.Array of string
+        Sorted and without repeats: the order of codes is the order of texts.
+
+    Raises
+    ------
+    ValueError
+        If there is a null and no text for it.
+
+    Examples
+    --------
+    >>> found, texts = codes(pa.array(["web", None, "store"]), null="(none)")
+    >>> found.tolist(), texts.to_pylist()
+    ([2, 0, 1], ['(none)', 'store', 'web'])
+    """
+    if isinstance(column, pa.Array):
+        column = pa.chunked_array([column])
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    encoded = column.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = pa.concat_arrays(encoded.chunks)
+    texts, index = encoded.dictionary.cast(pa.string()), encoded.indices
+    if encoded.null_count:
+        if null is None:
+            raise ValueError(f"{encoded.null_count} nulls where there must be none")
+        texts = pa.concat_arrays([texts, pa.array([null])])
+        index = index.fill_null(len(texts) - 1)
+    distinct = texts.unique()
+    distinct = distinct.take(pc.sort_indices(distinct))
+    place = pc.index_in(texts, value_set=distinct).to_numpy().astype(np.int64)
+    return place[index.to_numpy()], distinct
+
+
+def counts_rows(
+    level: str,
+    segment: str,
+    measure: str,
+    count: Ints,
+    segment_value: tuple[Ints, pa.Array] | str = "all",
+    source: tuple[Ints, pa.Array] | str = "",
+    target: tuple[Ints, pa.Array] | str = "",
+    bin: Ints | int = 0,
+) -> pa.Table:
+    """Rows of one measure; a column is one text for all rows, or (codes, texts)."""
+    n = len(count)
+
+    def text(value: tuple[Ints, pa.Array] | str) -> pa.DictionaryArray:
+        places, texts = (np.zeros(n), pa.array([value])) if isinstance(value, str) else value
+        return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), texts)
+
+    columns = [text(value) for value in (level, segment, segment_value, source, target, measure)]
+    bins = np.broadcast_to(np.asarray(bin, dtype=np.int32), n)
+    return pa.table([*columns, pa.array(bins), pa.array(count)], schema=COUNTS_SCHEMA)
+
+
+def sum_by(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Distinct keys, ascending, and the exact sum of the values of each.
+
+    >>> sum_by(np.array([5, 2, 5]), np.array([1, 10, 100]))
+    (array([2, 5]), array([ 10, 101]))
+    """
+    if not len(keys):
+        return keys, values
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
+    return keys[first], np.add.reduceat(values[order], first)
+
+
+def merge_counts(partials: Iterable[pa.Table]) -> pa.Table:
+    """Add tables of counts: exact, and the same for any order and grouping of them.
+
+    Parameters
+    ----------
+    partials : iterable of pa.Table of `COUNTS_SCHEMA`
+        Counts of disjoint sets of customers.
+
+    Returns
+    -------
+    pa.Table of `COUNTS_SCHEMA`
+        Sorted by key, which is unique.
+    """
+    merged = COUNTS_SCHEMA.empty_table()
+    waiting: list[pa.Table] = []
+    rows = 0
+    for partial in partials:
+        waiting.append(partial)
+        rows += partial.num_rows
+        if rows > _BATCH_ROWS + merged.num_rows:
+            merged, waiting, rows = _add_up([merged, *waiting]), [], 0
+    return _add_up([merged, *waiting])
+
+
+def _add_up(tables: list[pa.Table]) -> pa.Table:
+    table = pa.concat_tables([t.cast(COUNTS_SCHEMA) for t in tables])
+    encoded = [codes(table[name]) for name in _TEXTS]
+    bins = table["bin"].to_numpy().astype(np.int64)
+    parts = [*(places for places, _ in encoded), bins]
+    sizes = [*(max(len(texts), 1) for _, texts in encoded), int(bins.max(initial=0)) + 1]
+    if np.prod(np.array(sizes, dtype=np.float64)) >= 2.0**63:
+        raise OverflowError(f"more than 2^63 possible keys: {dict(zip(_TEXTS, sizes, strict=False))}")
+    key = np.ravel_multi_index(parts, sizes) if len(bins) else bins
+    key, count = sum_by(key, table["count"].to_numpy())
+    *places, bins = np.unravel_index(key, sizes)
+    columns = [
+        pa.DictionaryArray.from_arrays(pa.array(p.astype(np.int32)), texts)
+        for p, (_, texts) in zip(places, encoded, strict=True)
+    ]
+    return pa.table([*columns, pa.array(bins.astype(np.int32)), pa.array(count)], COUNTS_SCHEMA)

@@ -1,0 +1,48 @@
+"""Dictionary-encoded text: work done once a distinct value instead of once a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["DICTIONARY", "constant", "encode", "map_values", "strip"]
+
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
+
+def encode(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
+    """One dictionary array of text, null where the column is."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_null(whole.type):
+        return pa.nulls(len(whole), DICTIONARY)
+    return pc.dictionary_encode(whole)
+
+
+def constant(value: str, length: int) -> pa.DictionaryArray:
+    """The same text `length` times."""
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), length), [value])
+
+
+def map_values(
+    values: pa.DictionaryArray, function: Callable[[pa.Array], pa.Array]
+) -> pa.DictionaryArray:
+    """Apply `function` to the distinct values; rows whose value becomes null become null.
+
+    >>> map_values(encode(pa.array(["a", " ", "a"])), strip).to_pylist()
+    ['a', None, 'a']
+    """
+    mapped = function(values.dictionary)
+    if mapped.null_count == 0:
+        return pa.DictionaryArray.from_arrays(values.indices, mapped)
+    kept = pc.is_valid(mapped)
+    position = pc.subtract(pc.cumulative_sum(pc.cast(kept, pa.int32())), pa.scalar(1, pa.int32()))
+    codes = pc.if_else(kept, position, None).take(values.indices)
+    return pa.DictionaryArray.from_arrays(codes, mapped.drop_null())
+
+
+def strip(values: pa.Array) -> pa.Array:
+    """Surrounding blanks removed; null if nothing is left."""
+    trimmed = pc.utf8_trim_whitespace(values)
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)

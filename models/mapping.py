@@ -1,0 +1,410 @@
+"""From raw records to events: a source's declaration, compiled once into one DuckDB SELECT.
+
+JSON records come as text; all paths of a source are extracted in one pass over each document. CSV, TSV
+and Parquet records come as columns. Every record ends in exactly one of four places: events,
+dead letters (cannot be read or mapped), quarantine (read, but implausible in time), or withheld
+(no consent; only counted).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.config import Config, Source, TimeField
+from contracts.errors import ConfigError, Problem
+from contracts.expressions import (
+    Coalesce,
+    Concat,
+    Const,
+    Expression,
+    Lookup,
+    Lower,
+    Ref,
+    Sql,
+    references,
+)
+from models.dictionaries import DICTIONARY, constant, encode, map_values, strip
+from models.engine import query
+from models.identifiers import Pseudonymiser, clean_identifiers
+
+__all__ = ["Mapped", "Mapping", "compile_mapping", "map_records"]
+
+_TEXT_FIELDS = ("page", "transaction_id", "currency")
+_NUMBERS = {"value": "DECIMAL(18, 4)", "csat": "DOUBLE", "nps": "DOUBLE", "sentiment": "DOUBLE"}
+
+_ADVICE = {
+    "unreadable_json": "the record is no valid JSON; have the producer send whole documents",
+    "foreign_record": "the record is not of the kind this source reads; give it a source of its own",
+    "missing_event_time": "no value where fields.event_time points; correct the path or the producer",
+    "bad_event_time": "the time is not in the declared format; set fields.event_time.format",
+    "bad_ingest_time": "the time is not in the declared format; set fields.ingest_time.format",
+    "missing_event_type": "no value where fields.event_type points; correct the path or the producer",
+    "bad_value": "no number where fields.value points; map it with an sql expression",
+    "bad_csat": "no number where fields.csat points; map answers to 0..1 with a lookup",
+    "bad_nps": "no number where fields.nps points; map answers to 0..10 with a lookup",
+    "bad_sentiment": "no number where fields.sentiment points; map it to -1..1",
+}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A source, compiled. Plain data, so that workers can be sent it."""
+
+    name: str
+    source: Source
+    config: Config
+    refs: tuple[str, ...]
+    select: str
+    """SELECT list over `raw`, with p[i] for JSON paths or quoted columns."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether records are JSON text, not columns."""
+        return self.source.format in ("json", "jsonl")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Where the records of a batch went; `withheld` is a number, nothing of them is kept.
+
+    `events` and `quarantine` hold the columns of `events` and `record_hash` (uint64, of the
+    raw record); identifiers and other repetitive columns are dictionary-encoded.
+    """
+
+    events: pa.Table
+    dead_letters: pa.Table
+    quarantine: pa.Table
+    withheld: int
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+class _Compiler:
+    """Turns expressions into SQL over one source's references."""
+
+    def __init__(self, source: Source, refs: tuple[str, ...]) -> None:
+        self._json = source.format in ("json", "jsonl")
+        self._places = {ref: place for place, ref in enumerate(refs, start=1)}
+
+    def ref(self, ref: str) -> str:
+        return f"p[{self._places[ref]}]" if self._json else _identifier(ref)
+
+    def sql(self, expression: Expression) -> str:
+        match expression:
+            case Ref():
+                return self.ref(expression.ref)
+            case Const():
+                return _literal(expression.const)
+            case Coalesce():
+                parts = [f"nullif({self.sql(part)}, '')" for part in expression.coalesce]
+                return f"coalesce({', '.join(parts)})"
+            case Concat():
+                return "(" + " || ".join(self.sql(e) for e in expression.concat) + ")"
+            case Lower():
+                return f"lower({self.sql(expression.lower)})"
+            case Lookup():
+                whens = " ".join(
+                    f"WHEN {_literal(k)} THEN {_literal(v)}" for k, v in expression.map.items()
+                )
+                default = "NULL" if expression.default is None else _literal(expression.default)
+                return f"(CASE {self.sql(expression.lookup)} {whens} ELSE {default} END)"
+            case Sql():
+                text = expression.sql
+                for name in expression.references:
+                    text = text.replace("{" + name + "}", self.ref(name))
+                return f"CAST(({text}) AS VARCHAR)"
+
+    def text(self, expression: Expression) -> str:
+        """The value; null if it is empty."""
+        return f"nullif({self.sql(expression)}, '')"
+
+    def time(self, field: TimeField, timezone: str) -> str:
+        """Microseconds since 1970, UTC; null if the text is no such time."""
+        value = self.text(field.value)
+        match field.format:
+            case "iso8601":
+                return f"epoch_us(try_cast({value} AS TIMESTAMPTZ))"
+            case "epoch_us":
+                return f"try_cast({value} AS BIGINT)"
+            case "epoch_s" | "epoch_ms":
+                digits, factor = (6, 1_000_000) if field.format == "epoch_s" else (3, 1_000)
+                return f"try_cast(try_cast({value} AS DECIMAL(20, {digits})) * {factor} AS BIGINT)"
+            case pattern:
+                parsed = f"try_strptime({value}, {_literal(pattern)})"
+                if "%z" in pattern or timezone == "UTC":
+                    return f"epoch_us({parsed})"
+                return f"epoch_us(timezone({_literal(timezone)}, {parsed}))"
+
+
+def _expressions(source: Source) -> list[Expression]:
+    fields = [getattr(source.fields, name) for name in type(source.fields).model_fields]
+    found = [getattr(f, "value", f) if isinstance(f, TimeField) else f for f in fields if f is not None]
+    found += [source.channel, *source.identifiers.values(), *source.attributes.values()]
+    found += [source.consent.field] if source.consent else []
+    found += [source.only] if source.only is not None else []
+    return found
+
+
+def compile_mapping(name: str, config: Config) -> Mapping:
+    """Compile the source `name` of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If DuckDB refuses an expression of the source.
+    """
+    source = config.sources[name]
+    refs = tuple(dict.fromkeys(r for e in _expressions(source) for r in references(e)))
+    sql = _Compiler(source, refs)
+    fields = source.fields
+    columns = {
+        "time_text": sql.text(fields.event_time.value),
+        "event_us": sql.time(fields.event_time, source.timezone),
+        "event_type": sql.text(fields.event_type),
+        "event_id": sql.text(fields.event_id) if fields.event_id is not None else "NULL",
+        "granted": "true",
+        "is_ours": "true",
+    }
+    if fields.ingest_time is not None:
+        columns["ingest_text"] = sql.text(fields.ingest_time.value)
+        columns["ingest_us"] = sql.time(fields.ingest_time, source.timezone)
+    if not isinstance(source.channel, Const):
+        columns["channel"] = sql.sql(source.channel)
+    if source.consent:
+        granted = ", ".join(_literal(value.lower()) for value in source.consent.granted)
+        missing = "true" if source.consent.missing == "accept" else "false"
+        columns["granted"] = (
+            f"coalesce(lower({sql.text(source.consent.field)}) IN ({granted}), {missing})"
+        )
+    if source.only is not None:
+        columns["is_ours"] = f"coalesce({sql.text(source.only)} = 'true', false)"
+    for field in _TEXT_FIELDS:
+        expression = getattr(fields, field)
+        if expression is not None:
+            columns[field] = sql.sql(expression)
+    for field, type_ in _NUMBERS.items():
+        expression = getattr(fields, field)
+        if expression is not None:
+            columns[f"{field}_text"] = sql.text(expression)
+            columns[field] = f"try_cast({sql.text(expression)} AS {type_})"
+    for namespace, expression in source.identifiers.items():
+        columns[f"id_{namespace}"] = sql.sql(expression)
+    for attribute, expression in source.attributes.items():
+        columns[attribute] = sql.sql(expression)
+    select = ",\n  ".join(f"{text} AS {_identifier(alias)}" for alias, text in columns.items())
+    mapping = Mapping(name, source, config, refs, select)
+    _try_out(mapping)
+    return mapping
+
+
+def _try_out(mapping: Mapping) -> None:
+    """Run the SELECT over no records, so that mistakes in it show before any input is read."""
+    if mapping.is_json:
+        raw = pa.table({"position": pa.array([], pa.int64()), "record": pa.array([], pa.string())})
+    else:
+        raw = pa.table({"position": pa.array([], pa.int64())})
+    try:
+        query(_statement(mapping, raw.column_names), mapping.source.timezone, raw=_whole(mapping, raw))
+    except Exception as error:  # DuckDB raises many kinds; each is a mistake in an expression
+        found = str(error).splitlines()[0]
+        fix = "check the paths (no wildcards) and sql expressions of this source"
+        raise ConfigError("configuration", [Problem(f"sources.{mapping.name}", found, fix)]) from None
+
+
+def _whole(mapping: Mapping, raw: pa.Table) -> pa.Table:
+    """Add columns that the mapping reads and the file lacks."""
+    if mapping.is_json:
+        return raw
+    for name in mapping.refs:
+        if name not in raw.column_names:
+            raw = raw.append_column(name, pa.nulls(len(raw), pa.string()))
+    return raw
+
+
+def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
+    names = sorted(name for name in raw_columns if name != "position")
+    if mapping.is_json:
+        record_hash = "CASE WHEN p IS NULL THEN hash(record) ELSE hash(p) END"
+        canonical, readable = "json(record)::VARCHAR", "p IS NOT NULL"
+        paths = ", ".join(_literal(ref) for ref in mapping.refs)
+        extracted = (
+            f"SELECT position, record, try(json_extract_string(record, [{paths}])) AS p FROM raw"
+        )
+    else:
+        quoted = [_identifier(name) for name in names]
+        joined = ", ".join(f"coalesce({name}, chr(30))" for name in quoted) or "''"
+        record_hash = f"hash({', '.join(quoted) or '0'})"
+        canonical, readable = f"concat_ws(chr(31), {joined})", "true"
+        extracted = "SELECT * FROM raw"
+    bad_numbers = "".join(
+        f"    WHEN {n}_text IS NOT NULL AND {n} IS NULL THEN 'bad_{n}'\n"
+        for n in _NUMBERS
+        if getattr(mapping.source.fields, n) is not None
+    )
+    bad_ingest = (
+        "    WHEN ingest_text IS NOT NULL AND ingest_us IS NULL THEN 'bad_ingest_time'\n"
+        if mapping.source.fields.ingest_time is not None
+        else ""
+    )
+    return f"""
+WITH extracted AS ({extracted}),
+mapped AS (
+  SELECT position, {record_hash} AS record_hash, {readable} AS readable,
+  {mapping.select},
+  CASE WHEN event_id IS NULL AND {readable} THEN sha256({canonical}) END AS record_digest
+  FROM extracted
+)
+SELECT * REPLACE (coalesce(event_id, record_digest) AS event_id), CASE
+    WHEN NOT readable THEN 'unreadable_json'
+    WHEN NOT is_ours THEN 'foreign_record'
+    WHEN time_text IS NULL THEN 'missing_event_time'
+    WHEN event_us IS NULL THEN 'bad_event_time'
+    WHEN event_type IS NULL THEN 'missing_event_type'
+{bad_ingest}{bad_numbers}  END AS reason
+FROM mapped"""
+
+
+def map_records(
+    raw: pa.Table, mapping: Mapping, *, now: datetime, pseudonymiser: Pseudonymiser | None = None
+) -> Mapped:
+    """Map raw records onto the columns of `events`.
+
+    Parameters
+    ----------
+    raw : pa.Table
+        `position` (int64, 1-based) and either `record` (JSON text, valid UTF-8) or the file's columns as text.
+    now : datetime
+        Events after it are held as `in_future`.
+
+    Returns
+    -------
+    Mapped
+        Every record of `raw` in exactly one of its four places.
+    """
+    whole = _whole(mapping, raw)
+    mapped = query(
+        _statement(mapping, raw.column_names), mapping.source.timezone, raw=whole
+    ).combine_chunks()
+    dead = pa.table(_DEAD_EMPTY)
+    if mapped["reason"].null_count < len(mapped):
+        is_dead = pc.is_valid(mapped["reason"])
+        dead = _dead_letters(mapped.filter(is_dead), mapping)
+        mapped = mapped.filter(pc.invert(is_dead))
+    withheld = 0
+    if mapping.source.consent:
+        withheld = len(mapped) - (pc.sum(mapped["granted"]).as_py() or 0)
+        mapped = mapped.filter(mapped["granted"]) if withheld else mapped
+    late = pc.greater(mapped["event_us"], _epoch_us(now))
+    early = pc.less(mapped["event_us"], _epoch_us(mapping.config.min_event_time))
+    held = pc.or_(late, early)
+    events = _events(mapped, mapping, pseudonymiser)
+    if not pc.any(held).as_py():
+        return Mapped(events, dead, events.slice(0, 0).append_column("reason", _NO_TEXT), withheld)
+    reason = pc.if_else(late, "in_future", "too_old").combine_chunks()
+    quarantine = events.append_column("reason", reason).filter(held)
+    return Mapped(events.filter(pc.invert(held)), dead, quarantine, withheld)
+
+
+_NO_TEXT = pa.array([], pa.string())
+_DEAD_EMPTY = {
+    "position": pa.array([], pa.int64()),
+    "reason": _NO_TEXT,
+    "message": _NO_TEXT,
+    "record_hash": pa.array([], pa.uint64()),
+}
+
+
+def _epoch_us(time: datetime) -> int:
+    return int(time.timestamp()) * 1_000_000 + time.microsecond
+
+
+def _shape(text: str | None) -> str:
+    """What a bad value looks like without what it says: letters and digits are masked."""
+    if text is None:
+        return "nothing"
+    masked = "".join("9" if c.isdigit() else "x" if c.isalpha() else c for c in text[:40])
+    return f"text of the shape {masked!r}" + (" ..." if len(text) > 40 else "")
+
+
+def _dead_letters(bad: pa.Table, mapping: Mapping) -> pa.Table:
+    messages = []
+    for row in bad.to_pylist():
+        reason = row["reason"]
+        advice = _ADVICE[reason]
+        if reason.startswith("bad_"):
+            field = {"bad_event_time": "time_text", "bad_ingest_time": "ingest_text"}.get(
+                reason, f"{reason.removeprefix('bad_')}_text"
+            )
+            advice = f"found {_shape(row[field])}; {advice}"
+        messages.append(advice)
+    return pa.table(
+        {
+            "position": bad["position"],
+            "reason": bad["reason"],
+            "message": pa.array(messages, pa.string()),
+            "record_hash": bad["record_hash"],
+        }
+    )
+
+
+def _times(microseconds: pa.ChunkedArray) -> pa.Array:
+    return pc.cast(microseconds, pa.timestamp("us", tz="UTC")).combine_chunks()
+
+
+def _without_query(pages: pa.Array) -> pa.Array:
+    return strip(pc.replace_substring_regex(pages, r"[?#].*$", ""))
+
+
+def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | None) -> pa.Table:
+    """The accepted records in the columns of `events` (without file_id)."""
+    config, count = mapping.config, len(mapped)
+    have = set(mapped.column_names)
+
+    def dictionary(name: str, clean: Callable[[pa.Array], pa.Array] = strip) -> pa.DictionaryArray:
+        if name not in have:
+            return pa.nulls(count, DICTIONARY)
+        return map_values(encode(mapped[name]), clean)
+
+    channel = mapping.source.channel
+    event_us = mapped["event_us"]
+    ingest_us = pc.coalesce(mapped["ingest_us"], event_us) if "ingest_us" in have else event_us
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        "source": constant(mapping.name, count),
+        "event_id": mapped["event_id"],
+        "event_time": _times(event_us),
+        "ingest_time": _times(ingest_us),
+        "event_type": dictionary("event_type", pc.utf8_trim_whitespace),
+        "channel": constant(channel.const, count)
+        if isinstance(channel, Const)
+        else dictionary("channel", lambda v: strip(pc.utf8_lower(v))),
+        "page": dictionary("page", _without_query),
+        "transaction_id": mapped["transaction_id"]
+        if "transaction_id" in have
+        else pa.nulls(count, pa.string()),
+        "value": mapped["value"] if "value" in have else pa.nulls(count, pa.decimal128(18, 4)),
+        "currency": dictionary("currency"),
+    }
+    for name in ("csat", "nps", "sentiment"):
+        columns[name] = mapped[name] if name in have else pa.nulls(count, pa.float64())
+    for namespace in config.namespaces:
+        name = f"id_{namespace}"
+        columns[name] = (
+            clean_identifiers(encode(mapped[name]), namespace, config.identity, pseudonymiser)
+            if name in have
+            else pa.nulls(count, DICTIONARY)
+        )
+    for attribute in config.attributes:
+        columns[attribute] = dictionary(attribute)
+    columns["record_hash"] = mapped["record_hash"]
+    return pa.table(columns)

@@ -1,0 +1,224 @@
+"""What the jobs share: a run's context, runner options that are known to be right, and results.
+
+A stage is a function of its inputs (docs/adr/0003). `run_stage` compares the fingerprint of what the
+stage depends on with the one recorded in the draft, and does nothing if they are equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+
+from contracts.config import Config
+from contracts.errors import ConfigError, Problem, StageOrderError, UnsupportedRunner
+from contracts.lake import DataFile, Lake, Manifest, StageRecord, write_atomically
+from contracts.loading import load_config
+from models.identifiers import Pseudonymiser
+
+__all__ = ["Run", "Stage", "collect", "main", "options_for", "run_stage"]
+
+_REFUSED = {
+    "DirectRunner": "it means a different runner on each machine; use FnApiRunner",
+    "DaskRunner": "it drops branches of a pipeline without an error",
+    "RayRunner": "it does not work with this Beam",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a run: what it reads, and what of the configuration it depends on."""
+
+    name: str
+    reads: tuple[str, ...]
+    fingerprint: Callable[[Run], str]
+    execute: Callable[[Run], dict[str, Any]]
+    """Writes files, sets entries of `run.draft.tables`, returns facts for later stages."""
+
+
+@dataclass
+class Run:
+    """One run over a warehouse: configuration, lake, base and draft, runner options."""
+
+    config: Config
+    lake: Lake
+    base: Manifest
+    draft: Manifest
+    options: PipelineOptions
+    kernel_threads: int
+    run_id: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f"))
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, config: Config, beam_args: Sequence[str] = ()) -> Run:
+        """Open the warehouse's draft with the given Beam options."""
+        lake = Lake(config.warehouse)
+        lake.root.mkdir(parents=True, exist_ok=True)
+        options, threads = options_for(beam_args)
+        return cls(config, lake, lake.published(), lake.draft(), options, threads)
+
+    @property
+    def now(self) -> datetime:
+        """The declared present, or the clock."""
+        return self.config.as_of or datetime.now(UTC)
+
+    @property
+    def watermark(self) -> datetime:
+        """The declared present, or the greatest event time accepted."""
+        if self.config.as_of:
+            return self.config.as_of
+        times = [f.meta["max_event_us"] for f in self.draft.tables.get("events", [])]
+        return datetime.fromtimestamp(max(times, default=0) / 1_000_000, UTC)
+
+    def pseudonymiser(self) -> Pseudonymiser | None:
+        """The keyed hash for personal identifiers.
+
+        Raises
+        ------
+        ConfigError
+            If a source declares personal identifiers and there is no key.
+        """
+        variable = self.config.privacy.key_env
+        key = os.environ.get(variable, "")
+        if key:
+            return Pseudonymiser(key.encode())
+        if not self.config.has_personal_identifiers:
+            return None
+        fix = f"set it to a long random text, kept outside the project: export {variable}=..."
+        found = f"environment variable {variable} is empty, and sources hold personal identifiers"
+        raise ConfigError("privacy", [Problem("privacy.key_env", found, fix)])
+
+    def pipeline(self) -> beam.Pipeline:
+        """A new Beam pipeline with the run's options."""
+        return beam.Pipeline(options=self.options)
+
+
+def options_for(beam_args: Sequence[str]) -> tuple[PipelineOptions, int]:
+    """Beam options and the number of kernel threads.
+
+    The default is the embedded runner in memory with one kernel thread a core.
+
+    Raises
+    ------
+    UnsupportedRunner
+        For runners and modes that are known to lose data (docs/operations.md).
+    """
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    parser.add_argument("--kernel_threads", type=int)
+    ours, rest = parser.parse_known_args(list(beam_args))
+    options = PipelineOptions(rest)
+    runner = options.view_as(StandardOptions).runner
+    if runner in _REFUSED:
+        raise UnsupportedRunner(f"--runner={runner} is refused: {_REFUSED[runner]}")
+    everything = options.get_all_options()
+    if everything.get("direct_running_mode") == "multi_threading":
+        raise UnsupportedRunner(
+            "--direct_running_mode=multi_threading is refused: it loses records without an error; "
+            "leave it out, or use multi_processing"
+        )
+    if runner is None:
+        options.view_as(StandardOptions).runner = "FnApiRunner"
+    options.view_as(SetupOptions).save_main_session = False
+    embedded = runner in (None, "FnApiRunner")
+    alone = everything.get("direct_running_mode") in (None, "in_memory")
+    threads = ours.kernel_threads or (len(os.sched_getaffinity(0)) if embedded and alone else 1)
+    return options, threads
+
+
+def run_stage(run: Run, stage: Stage) -> bool:
+    """Run a stage unless nothing it depends on has changed; returns whether it ran.
+
+    Raises
+    ------
+    StageOrderError
+        If a table it reads was never written.
+    """
+    for table in stage.reads:
+        if table not in run.draft.tables:
+            raise StageOrderError(
+                f"'{stage.name}' reads the table {table}, which is not there yet; "
+                "run the stages before it, or 'footpath run'"
+            )
+    fingerprint = stage.fingerprint(run)
+    known = run.draft.stages.get(stage.name)
+    started, clock = datetime.now(UTC), time.monotonic()
+    skipped = known is not None and known.fingerprint == fingerprint
+    if not skipped:
+        facts = stage.execute(run)
+        run.draft.stages[stage.name] = StageRecord(fingerprint, facts)
+        run.lake.save_draft(run.draft)
+    run.log.append(
+        {
+            "run_id": run.run_id,
+            "stage": stage.name,
+            "started_at": started,
+            "duration_s": time.monotonic() - clock,
+            "rows": 0 if skipped else int(run.draft.stages[stage.name].facts.get("rows", 0)),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "skipped": skipped,
+        }
+    )
+    return not skipped
+
+
+def collect(results: Iterable[beam.PCollection], path: Path) -> None:
+    """Bring small results of a pipeline back to the driver, through one file that appears when whole.
+
+    Elements are tuples of a kind and a JSON-like value; `read_results` gives them back.
+    """
+    (
+        tuple(results)
+        | "FlattenResults" >> beam.Flatten()
+        | "EncodeResults" >> beam.Map(_encoded)
+        | "GatherResults" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+        | "WriteResults" >> beam.Map(lambda lines: write_atomically(path, "\n".join(sorted(lines))))
+    )
+
+
+def _encoded(result: tuple[str, Any]) -> str:
+    kind, value = result
+    return json.dumps([kind, asdict(value) if isinstance(value, DataFile) else value], sort_keys=True)
+
+
+def read_results(path: Path) -> dict[str, list[Any]]:
+    """Results by kind, in an order that does not depend on the runner."""
+    results: dict[str, list[Any]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        kind, value = json.loads(line)
+        results.setdefault(kind, []).append(value)
+    return results
+
+
+def data_files(values: Iterable[dict[str, Any]]) -> list[DataFile]:
+    """Data files among the results, sorted by path."""
+    return sorted((DataFile(**value) for value in values), key=lambda file: file.path)
+
+
+def main(stage: Stage, argv: Sequence[str] | None = None) -> None:
+    """Run one stage as a Beam job: ``python -m pipelines.<stage> --config footpath.yml ...``."""
+    parser = argparse.ArgumentParser(prog=f"python -m pipelines.{stage.name}", allow_abbrev=False)
+    parser.add_argument("--config", default="footpath.yml", help="configuration file")
+    ours, beam_args = parser.parse_known_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    run = Run.begin(load_config(ours.config), beam_args)
+    ran = run_stage(run, stage)
+    logging.info("%s: %s", stage.name, "done" if ran else "nothing to do")
+
+
+def scratch_folder(run: Run, stage: str) -> Path:
+    """An empty scratch folder of the run; older ones of the same stage are removed."""
+    for old in (run.lake.root / "scratch").glob(f"{stage}-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    return run.lake.scratch(stage)

@@ -1,0 +1,14 @@
+-- promise: Every record read is an event, a duplicate, a dead letter, quarantined or withheld.
+-- grain: file of a source
+SELECT
+    source,
+    path,
+    format(
+        'source {}, file {}: {:,} records read, but {:,} accounted for',
+        source, path, records_read, accounted
+    ) AS problem
+FROM (
+    SELECT *, events + duplicates + dead_letters + quarantined + withheld AS accounted
+    FROM ingest_ledger
+)
+WHERE records_read IS DISTINCT FROM accounted;

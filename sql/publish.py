@@ -1,0 +1,256 @@
+"""Build ``footpath.duckdb``, the database analysts open, from the lake's Parquet files.
+
+The database is written beside its place and renamed when it is whole, in a storage version that
+DuckDB 1.2 and newer open. Steps, in order:
+
+1. every table of the lake becomes a view ``lake.<table>`` over its files, with the columns and types
+   that `contracts.schemas` declares; a table without files is empty, a column that older files lack is null;
+2. ``sql/macros/*.sql``;
+3. every table of the lake: by ``sql/tables/<table>.sql`` where there is one, else as a copy;
+   then the other files of ``sql/tables/``, which compute from those;
+4. comments on tables and columns from `contracts.schemas`;
+5. ``sql/views/*.sql``;
+6. the results of `sql.check` as the table ``data_quality``.
+
+Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages) and
+``lake.journey_segments`` (journey_id, segment, segment_value: every slice the graph was built for).
+
+Times are published as ``TIMESTAMP`` in UTC, without zone: ``date_trunc('month', started_at)`` then
+means the same on every analyst's machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from contracts.schemas import TABLES, Column, table_columns
+from sql.check import CheckResult, check_connection
+from sql.statements import statements
+
+__all__ = ["STORAGE_VERSION", "publish_database"]
+
+STORAGE_VERSION = "v1.2.0"
+"""Oldest DuckDB that opens the database."""
+
+_DATA_QUALITY = (
+    Column("name", pa.string(), "check, a file of sql/checks"),
+    Column("promise", pa.string(), "what it proves"),
+    Column("passed", pa.bool_(), "whether no row breaks the promise"),
+    Column("violations", pa.int64(), "rows that break it"),
+    Column("examples", pa.string(), "the first of them in words, one a line"),
+)
+
+
+def publish_database(
+    path: Path,
+    files: Mapping[str, Sequence[Path]],
+    *,
+    watermark: datetime,
+    journey_gap: timedelta,
+    stages: Sequence[str],
+    namespaces: Sequence[str] = (),
+    attributes: Sequence[str] = (),
+    threads: int | None = None,
+    memory_limit: str = "1GB",
+) -> dict[str, int]:
+    """Build a database from the files of the lake's tables; what was at `path` is replaced.
+
+    Parameters
+    ----------
+    path : Path
+        Where the database goes; its folder exists.
+    files : mapping of str to sequence of Path
+        Parquet files of each table in `contracts.schemas.TABLES`; a missing table is empty.
+    watermark : datetime
+        Greatest event time accepted, or the declared as-of time; aware.
+    journey_gap : timedelta
+        A journey without conversion that is quiet for strictly longer has lapsed.
+    stages : sequence of str
+        The stages in their order.
+    namespaces, attributes : sequence of str
+        What the configuration declares (`contracts.schemas.table_columns`).
+    threads : int, optional
+        Threads DuckDB may use; default: one a core.
+    memory_limit : str
+        What DuckDB may hold in memory; beyond it, large operations spill beside `path`.
+
+    Returns
+    -------
+    dict of str to int
+        Rows of every table of the database.
+
+    Raises
+    ------
+    ValueError
+        `watermark` is naive, or `files` names a table that is not in `TABLES`.
+    """
+    if watermark.tzinfo is None:
+        raise ValueError(f"watermark {watermark} has no time zone; pass an aware datetime")
+    if unknown := sorted(set(files) - set(TABLES)):
+        raise ValueError(f"no such table: {', '.join(unknown)}; known: {', '.join(TABLES)}")
+    declared = {
+        name: table_columns(table, tuple(namespaces), tuple(attributes))
+        for name, table in TABLES.items()
+    }
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    spill = building.with_suffix(".spill")
+    building.unlink(missing_ok=True)
+    connection = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            "memory_limit": memory_limit,
+            "temp_directory": str(spill),
+            "TimeZone": "UTC",
+        }
+        | ({} if threads is None else {"threads": threads})
+    )
+    try:
+        connection.execute("ATTACH ':memory:' AS lake")
+        _open_lake(connection, declared, files)
+        _declare_settings(connection, watermark, journey_gap, stages)
+        _declare_segments(connection, [column.name for column in declared["journeys"]])
+        connection.execute(
+            f"ATTACH {_text(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
+        )
+        connection.execute("USE footpath")
+        _build(connection, declared)
+        _store_checks(connection, check_connection(connection))
+        rows = _count_rows(connection)
+        connection.execute("USE memory")
+        connection.execute("DETACH footpath")
+        os.replace(building, path)
+    finally:
+        connection.close()
+        for leftover in (building, building.with_name(building.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+        shutil.rmtree(spill, ignore_errors=True)
+    return rows
+
+
+def _open_lake(
+    connection: duckdb.DuckDBPyConnection,
+    declared: Mapping[str, Sequence[Column]],
+    files: Mapping[str, Sequence[Path]],
+) -> None:
+    """A view ``lake.<table>`` over the files of each table, with the declared columns."""
+    for name, columns in declared.items():
+        empty = ", ".join(f"NULL::{_duckdb_type(c.type)} AS {_name(c.name)}" for c in columns)
+        rows = f"SELECT {empty} WHERE false"
+        if paths := sorted({str(path) for path in files.get(name, ())}):
+            listed = ", ".join(map(_text, paths))
+            rows += (
+                f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], "
+                "union_by_name = true, hive_partitioning = false)"
+            )
+        typed = ", ".join(
+            f"{_name(c.name)}::{_duckdb_type(c.type)} AS {_name(c.name)}" for c in columns
+        )
+        connection.execute(f"CREATE VIEW lake.{_name(name)} AS SELECT {typed} FROM ({rows})")
+
+
+def _declare_settings(
+    connection: duckdb.DuckDBPyConnection,
+    watermark: datetime,
+    journey_gap: timedelta,
+    stages: Sequence[str],
+) -> None:
+    connection.execute(
+        "CREATE TABLE lake.settings AS SELECT $watermark::TIMESTAMPTZ::TIMESTAMP AS watermark, "
+        "to_microseconds($gap::BIGINT) AS journey_gap, $stages::VARCHAR[] AS stages",
+        {
+            "watermark": watermark,
+            "gap": journey_gap // timedelta(microseconds=1),
+            "stages": list(stages),
+        },
+    )
+
+
+def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[str]) -> None:
+    """A view ``lake.journey_segments`` of the slices the graph was built for, 'all' among them."""
+    found = connection.execute("SELECT DISTINCT segment FROM lake.transitions ORDER BY 1").fetchall()
+    slices = [
+        f"SELECT journey_id, {_text(segment)} AS segment, {_name(segment)} AS segment_value "
+        f"FROM lake.journeys WHERE {_name(segment)} IS NOT NULL"
+        for (segment,) in found
+        if segment in set(columns)
+    ]
+    everyone = "SELECT journey_id, 'all' AS segment, 'all' AS segment_value FROM lake.journeys"
+    connection.execute(
+        f"CREATE VIEW lake.journey_segments AS {' UNION ALL '.join([everyone, *slices])}"
+    )
+
+
+def _build(
+    connection: duckdb.DuckDBPyConnection, declared: Mapping[str, Sequence[Column]]
+) -> None:
+    for macro in statements("macros"):
+        connection.execute(macro.text)
+    written = {file.name: file.text for file in statements("tables")}
+    for name, columns in declared.items():
+        copy = f"CREATE TABLE {_name(name)} AS SELECT * FROM lake.{_name(name)}"
+        connection.execute(written.pop(name, copy))
+        key = ", ".join(TABLES[name].key)
+        _comment(connection, name, f"one row per {TABLES[name].grain}; key: {key}", columns)
+    for text in written.values():
+        connection.execute(text)
+    for view in statements("views"):
+        connection.execute(view.text)
+
+
+def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]) -> None:
+    columns = ", ".join(f"{c.name} {_duckdb_type(c.type)}" for c in _DATA_QUALITY)
+    connection.execute(f"CREATE TABLE data_quality ({columns})")
+    connection.executemany(
+        "INSERT INTO data_quality VALUES (?, ?, ?, ?, ?)",
+        [[r.name, r.promise, r.passed, r.violations, "\n".join(r.examples)] for r in results],
+    )
+    _comment(connection, "data_quality", "one row per check of the published numbers", _DATA_QUALITY)
+
+
+def _comment(
+    connection: duckdb.DuckDBPyConnection, table: str, about: str, columns: Iterable[Column]
+) -> None:
+    connection.execute(f"COMMENT ON TABLE {_name(table)} IS {_text(about)}")
+    for column in columns:
+        target = f"{_name(table)}.{_name(column.name)}"
+        connection.execute(f"COMMENT ON COLUMN {target} IS {_text(column.comment)}")
+
+
+def _count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'footpath' ORDER BY 1"
+    ).fetchall()
+    return {
+        name: connection.execute(f"SELECT count(*) FROM {_name(name)}").fetchall()[0][0]
+        for (name,) in tables
+    }
+
+
+def _duckdb_type(kind: pa.DataType) -> str:
+    """DuckDB's name of an Arrow type; times are UTC and lose their zone."""
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMP"
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
+    return {
+        "string": "VARCHAR",
+        "bool": "BOOLEAN",
+        "int32": "INTEGER",
+        "int64": "BIGINT",
+        "double": "DOUBLE",
+    }[str(kind)]
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

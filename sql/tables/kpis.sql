@@ -1,0 +1,188 @@
+-- grain: period x segment x measure (x currency for money)
+-- invariants: counts of 'month', and of 'week', add up to those of 'all', but for customers, who may
+--   come again; every share carries its numerator, its denominator and a 95% Wilson interval
+-- Segments are properties of a journey; what happens in a journey belongs to its segments.
+-- Definitions: the table kpi_definitions. All sums are exact, so that no order of rows matters.
+CREATE TABLE kpis AS
+WITH started AS (
+    SELECT journey_id, started_at AS at, outcome
+    FROM journeys
+),
+
+sessions_begun AS (
+    SELECT journey_id, customer_id, event_time AS at
+    FROM touchpoints
+    WHERE session_step = 1
+),
+
+ordered AS (
+    SELECT journey_id, event_time AS at, value, currency
+    FROM touchpoints
+    WHERE converts
+),
+
+periods (period) AS (VALUES ('all'), ('month'), ('week')),
+
+first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
+
+-- Periods and segments are spread over daily sums, not over rows.
+journeys_by_day AS (
+    SELECT
+        at::DATE AS day,
+        segment,
+        segment_value,
+        count(*) AS journeys,
+        count_if(outcome = 'converted') AS converted,
+        count_if(outcome = 'lapsed') AS lapsed
+    FROM started
+    JOIN lake.journey_segments USING (journey_id)
+    GROUP BY ALL
+),
+
+sessions_by_day AS (
+    SELECT at::DATE AS day, segment, segment_value, count(*) AS sessions
+    FROM sessions_begun
+    JOIN lake.journey_segments USING (journey_id)
+    GROUP BY ALL
+),
+
+orders_by_day AS (
+    SELECT
+        at::DATE AS day,
+        segment,
+        segment_value,
+        coalesce(currency, 'none') AS currency,
+        count(*) AS orders,
+        count(value) AS valued,
+        sum(value)::DECIMAL(38, 4) AS revenue
+    FROM ordered
+    JOIN lake.journey_segments USING (journey_id)
+    GROUP BY ALL
+),
+
+customers_by_day AS (
+    SELECT DISTINCT at::DATE AS day, segment, segment_value, customer_id
+    FROM sessions_begun
+    JOIN lake.journey_segments USING (journey_id)
+),
+
+journeys_by_period AS (
+    SELECT
+        period,
+        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        segment,
+        segment_value,
+        sum(journeys)::BIGINT AS journeys,
+        sum(converted)::BIGINT AS converted,
+        sum(converted + lapsed)::BIGINT AS ended
+    FROM journeys_by_day AS days
+    CROSS JOIN periods
+    CROSS JOIN first_day
+    GROUP BY ALL
+),
+
+sessions_by_period AS (
+    SELECT
+        period,
+        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        segment,
+        segment_value,
+        sum(sessions)::BIGINT AS sessions
+    FROM sessions_by_day AS days
+    CROSS JOIN periods
+    CROSS JOIN first_day
+    GROUP BY ALL
+),
+
+orders_by_period AS (
+    SELECT
+        period,
+        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        segment,
+        segment_value,
+        currency,
+        sum(orders)::BIGINT AS orders,
+        sum(valued)::BIGINT AS valued,
+        sum(revenue) AS revenue
+    FROM orders_by_day AS days
+    CROSS JOIN periods
+    CROSS JOIN first_day
+    GROUP BY ALL
+),
+
+customers_by_period AS (
+    SELECT
+        period,
+        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        segment,
+        segment_value,
+        count(DISTINCT customer_id) AS customers
+    FROM customers_by_day AS days
+    CROSS JOIN periods
+    CROSS JOIN first_day
+    GROUP BY ALL
+),
+
+measured AS (
+    SELECT period, start, segment, segment_value,
+        'journeys_started' AS measure, journeys::DOUBLE AS value, 'journeys' AS unit,
+        NULL::BIGINT AS numerator, NULL::BIGINT AS denominator
+    FROM journeys_by_period
+    UNION ALL
+    SELECT period, start, segment, segment_value,
+        'conversion_rate', converted / nullif(ended, 0), 'share', converted, ended
+    FROM journeys_by_period
+    UNION ALL
+    SELECT period, start, segment, segment_value,
+        'sessions', sessions, 'sessions', NULL, NULL
+    FROM sessions_by_period
+    UNION ALL
+    SELECT period, start, segment, segment_value,
+        'customers', customers, 'customers', NULL, NULL
+    FROM customers_by_period
+    UNION ALL
+    SELECT period, start, segment, segment_value,
+        'orders', sum(orders), 'orders', NULL, NULL
+    FROM orders_by_period
+    GROUP BY ALL
+    UNION ALL
+    SELECT period, start, segment, segment_value,
+        'revenue', revenue, currency, NULL, NULL
+    FROM orders_by_period
+    WHERE valued > 0
+    UNION ALL
+    SELECT period, start, segment, segment_value,
+        'average_order_value', revenue::DOUBLE / valued, currency, NULL, valued
+    FROM orders_by_period
+    WHERE valued > 0
+)
+
+SELECT
+    period,
+    start AS period_start,
+    segment,
+    segment_value,
+    measure,
+    unit,
+    value,
+    CASE WHEN unit = 'share' THEN wilson_low(numerator, denominator) END AS low,
+    CASE WHEN unit = 'share' THEN wilson_high(numerator, denominator) END AS high,
+    numerator,
+    denominator
+FROM measured
+ORDER BY ALL;
+
+COMMENT ON TABLE kpis IS
+    'one row per period x segment x measure (x currency for money); definitions: kpi_definitions';
+COMMENT ON COLUMN kpis.period IS 'length of the period: all, month or week (from Monday), UTC';
+COMMENT ON COLUMN kpis.period_start IS 'first day of the period; of all: day of the first journey';
+COMMENT ON COLUMN kpis.segment IS 'attribute the journeys were sliced by; all for none';
+COMMENT ON COLUMN kpis.segment_value IS 'value of that attribute; all for none';
+COMMENT ON COLUMN kpis.measure IS 'what is measured (kpi_definitions)';
+COMMENT ON COLUMN kpis.unit IS
+    'what is counted, share, or the ISO 4217 currency (none if not given)';
+COMMENT ON COLUMN kpis.value IS 'the measure; null for a ratio without a denominator';
+COMMENT ON COLUMN kpis.low IS '95% Wilson interval of a share, low end';
+COMMENT ON COLUMN kpis.high IS '95% Wilson interval of a share, high end';
+COMMENT ON COLUMN kpis.numerator IS 'what a share divides';
+COMMENT ON COLUMN kpis.denominator IS 'what a ratio is divided by (kpi_definitions)';

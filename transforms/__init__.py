@@ -1,0 +1,1 @@
+"""Beam transforms: thin wiring over pure kernels on Arrow tables."""

@@ -1,0 +1,84 @@
+"""Parts: record batches on disk, which travel between workers as references (docs/adr/0002).
+
+A worker that splits a table over keys writes one Arrow IPC file with a batch for each key;
+the `Part` names the batch. Whoever gets the reference maps the file into memory and reads it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+__all__ = ["Part", "read_parts", "spill", "split"]
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One record batch of an IPC file; its first row is row `first_row` of the file."""
+
+    path: str
+    batch: int
+    first_row: int
+    rows: int
+
+
+def split(table: pa.Table, codes: np.ndarray) -> Iterator[tuple[int, pa.Table]]:
+    """Cut a table by an integer code a row: pairs of code and rows, codes ascending, order kept.
+
+    >>> [(c, t["x"].to_pylist()) for c, t in split(pa.table({"x": [1, 2, 3]}), np.array([1, 0, 1]))]
+    [(0, [2]), (1, [1, 3])]
+    """
+    if len(codes) == 0:
+        return
+    if codes.min() == codes.max():
+        yield int(codes[0]), table
+        return
+    if np.any(codes[1:] < codes[:-1]):
+        order = np.argsort(codes, kind="stable")
+        table, codes = table.take(order), codes[order]
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    ends = np.r_[starts[1:], len(codes)]
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        yield int(codes[start]), table.slice(start, end - start)
+
+
+def spill(
+    table: pa.Table, codes: np.ndarray, folder: str | Path, name: str
+) -> list[tuple[int, Part]]:
+    """Write a table as one IPC file with a batch for each code, codes ascending.
+
+    `name` tells what the rows were made from and so gives parts an order that is the same in every
+    run. A random part is added: a retried worker cannot disturb what another refers to.
+    """
+    if len(table) == 0:
+        return []
+    path = os.path.join(folder, f"{name}-{uuid.uuid4().hex}.arrow")
+    parts: list[tuple[int, Part]] = []
+    first_row = 0
+    with pa.OSFile(f"{path}.tmp", "wb") as file:
+        with pa.ipc.new_file(file, table.schema, options=_OPTIONS) as writer:
+            for number, (code, rows) in enumerate(split(table.combine_chunks(), codes)):
+                batch = rows.combine_chunks().to_batches()[0]
+                writer.write_batch(batch)
+                parts.append((code, Part(path, number, first_row, batch.num_rows)))
+                first_row += batch.num_rows
+    os.replace(f"{path}.tmp", path)
+    return parts
+
+
+def read_parts(parts: Iterable[Part]) -> Iterator[tuple[Part, pa.Table]]:
+    """Read parts one by one, in the order of the names they were spilled under."""
+    ordered = sorted(parts, key=lambda part: (part.path, part.batch))
+    for path, group in itertools.groupby(ordered, key=lambda part: part.path):
+        with pa.memory_map(path) as file, pa.ipc.open_file(file) as reader:
+            for part in group:
+                yield part, pa.Table.from_batches([reader.get_batch(part.batch)])

@@ -1,0 +1,168 @@
+"""Planning: which bytes of which file a worker reads.
+
+A file is read once to hash its content and to find where it can be cut. Lines are cut at line
+ends; a CSV that may quote line ends is cut where the number of quotes before is even, which is a
+record's end in RFC 4180. Compressed files and JSON documents cannot be cut. Line numbers are counted on the
+way, so that every record can be named by its line however the file was split.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO
+
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from contracts.config import Config, Source
+from contracts.errors import InputError
+
+__all__ = ["PlannedFile", "Slice", "SourceFile", "list_files", "open_file", "plan_file"]
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file as listed: enough to know whether it was read before."""
+
+    source: str
+    path: str
+    bytes: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Part of a file: bytes [start, end), or row groups [start, end) of a Parquet file."""
+
+    source: str
+    path: str
+    file_id: str
+    start: int
+    end: int
+    first_position: int
+    columns: tuple[str, ...] = ()
+    compression: str = "none"
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file, its content's hash, and its slices."""
+
+    file: SourceFile
+    file_id: str
+    slices: tuple[Slice, ...]
+
+
+def list_files(config: Config) -> list[SourceFile]:
+    """All files of all sources, sorted by source and path.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches no file.
+    """
+    found: dict[tuple[str, str], SourceFile] = {}
+    missing = []
+    for name, source in config.sources.items():
+        for pattern in source.paths:
+            (match,) = FileSystems.match([pattern])
+            if not match.metadata_list:
+                missing.append(f"sources.{name}.paths: nothing matches {pattern}")
+            for metadata in match.metadata_list:
+                modified = datetime.fromtimestamp(metadata.last_updated_in_seconds or 0, UTC)
+                file = SourceFile(name, metadata.path, metadata.size_in_bytes, modified)
+                found[name, metadata.path] = file
+    if missing:
+        raise InputError("\n".join(missing))
+    return [found[key] for key in sorted(found)]
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Open a stored file for reading, as it is, on any filesystem that Beam knows."""
+    if "://" not in path:
+        return open(path, "rb", buffering=0)
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def _compression(source: Source, path: str) -> str:
+    if source.compression != "auto":
+        return source.compression
+    return {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}.get(os.path.splitext(path)[1], "none")
+
+
+def plan_file(file: SourceFile, config: Config) -> PlannedFile:
+    """Hash a file and cut it into slices of about ``lake.slice_mb``."""
+    source = config.sources[file.source]
+    compression = _compression(source, file.path)
+    cuttable = compression == "none" and source.format in ("jsonl", "csv", "tsv")
+    quoted = source.format in ("csv", "tsv") and source.quoting
+    size = config.lake.slice_mb << 20
+    digest = hashlib.sha256()
+    cuts = [(0, 1)]
+    position, lines, quotes = 0, 0, 0
+    with open_file(file.path) as stream:
+        for block in iter(lambda: stream.read(_BLOCK), b""):
+            digest.update(block)
+            if cuttable:
+                if position + len(block) - cuts[-1][0] > size:
+                    cut = _cut_within(block, quotes if quoted else 0, quoted)
+                    if cut:
+                        cuts.append((position + cut, lines + block.count(b"\n", 0, cut) + 1))
+                lines += block.count(b"\n")
+                quotes += block.count(b'"') if quoted else 0
+            position += len(block)
+    file_id = digest.hexdigest()[:32]
+    if source.format == "parquet":
+        return PlannedFile(file, file_id, tuple(_row_groups(file, file_id)))
+    columns = _header(file, source, compression)
+    ends = [start for start, _ in cuts[1:]] + [position]
+    slices = tuple(
+        Slice(file.source, file.path, file_id, start, end, line, columns, compression)
+        for (start, line), end in zip(cuts, ends, strict=True)
+        if end > start
+    )
+    return PlannedFile(file, file_id, slices)
+
+
+def _cut_within(block: bytes, quotes_before: int, quoted: bool) -> int:
+    """Offset just after the first line end in the block that ends a record; 0 if there is none."""
+    offset, quotes = 0, quotes_before
+    while end := block.find(b"\n", offset) + 1:
+        quotes += block.count(b'"', offset, end) if quoted else 0
+        if quotes % 2 == 0:
+            return end
+        offset = end
+    return 0
+
+
+def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ...]:
+    """Column names of a CSV or TSV: declared, or its first record."""
+    if source.format not in ("csv", "tsv"):
+        return ()
+    if source.columns is not None:
+        return source.columns
+    from transforms.read_records import decompressed  # the reader imports this module
+
+    with open_file(file.path) as stream, decompressed(stream, compression) as plain:
+        start = io.BytesIO(plain.read(_BLOCK)).getvalue().decode("utf-8-sig", "replace")
+    delimiter = "\t" if source.format == "tsv" else ","
+    quoting = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
+    return tuple(next(csv.reader(io.StringIO(start), delimiter=delimiter, quoting=quoting), ()))
+
+
+def _row_groups(file: SourceFile, file_id: str) -> Iterator[Slice]:
+    with open_file(file.path) as stream:
+        metadata = pq.ParquetFile(stream).metadata
+    position = 1
+    for group in range(metadata.num_row_groups):
+        yield Slice(file.source, file.path, file_id, group, group + 1, position)
+        position += metadata.row_group(group).num_rows

@@ -1,0 +1,331 @@
+"""Reading: a slice of a file becomes Arrow tables of raw records.
+
+Lines are not split in Python: an Arrow string array is laid over the bytes, with offsets found by
+numpy. What cannot be read at all (bytes that are no UTF-8, rows with the wrong number of fields) is set
+aside as `Unreadable` with its place, never dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+
+from contracts.config import Source
+from models.engine import query
+from transforms.plan_files import Slice, open_file
+
+__all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
+
+_BLOCK = 1 << 20
+_NEWLINE, _QUOTE = ord("\n"), ord('"')
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that is no record: its place, why, what to do, and its bytes (for its hash only)."""
+
+    position: int
+    reason: str
+    message: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Raw records: `position` and `record` (JSON text) or the columns of the file as text."""
+
+    table: pa.Table
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """How many records were found."""
+        return len(self.table) + len(self.unreadable)
+
+
+@contextlib.contextmanager
+def decompressed(stream: IO[bytes], compression: str) -> Iterator[Any]:
+    """The stream's plain bytes."""
+    if compression == "none":
+        yield stream
+    else:
+        with pa.CompressedInputStream(pa.PythonFile(stream, "r"), compression) as plain:
+            yield plain
+
+
+def read_slice(piece: Slice, source: Source, *, slice_bytes: int, max_record_bytes: int) -> Iterator[RawBatch]:
+    """Raw records of a slice, at most about `slice_bytes` at once."""
+    if source.format == "parquet":
+        yield _parquet(piece)
+        return
+    position = piece.first_position
+    try:
+        for block in _blocks(piece, source, slice_bytes):
+            lines = _line_starts(block, source)
+            if source.format in ("csv", "tsv"):
+                skip = source.columns is None and position == 1
+                yield _delimited(block, lines, position, piece.columns, source, skip)
+            elif source.format == "json":
+                yield _exploded(_document(block), source.records or ("$[*]",), numbered=True)
+            else:
+                raw = _json_lines(block, lines, position, max_record_bytes)
+                yield _exploded(raw, source.records, numbered=False) if source.records else raw
+            position += block.count(b"\n")
+    except (OSError, EOFError) as error:
+        fix = f"the file ends or breaks here ({error}); have it delivered again"
+        yield RawBatch(_NOTHING, (Unreadable(position, "unreadable_file", fix, b""),))
+
+
+_NOTHING = pa.table({"position": pa.array([], pa.int64()), "record": pa.array([], pa.string())})
+
+
+def _blocks(piece: Slice, source: Source, slice_bytes: int) -> Iterator[bytes]:
+    """The slice's bytes, cut at record ends where the format allows it."""
+    with open_file(piece.path) as stream:
+        if piece.compression == "none":
+            stream.seek(piece.start)
+            block = _read_exactly(stream, piece.end - piece.start)
+            yield block.removeprefix(b"\xef\xbb\xbf") if piece.start == 0 else block
+            return
+        with decompressed(stream, piece.compression) as plain:
+            if source.format == "json":
+                yield plain.read()
+                return
+            rest = b""
+            while block := plain.read(slice_bytes):
+                block = rest + block
+                starts = _line_starts(block, source)
+                end = int(starts[-1])
+                rest = block[end:]
+                if end:
+                    yield block[:end]
+            if rest:
+                yield rest
+
+
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
+    chunks = []
+    while size > 0 and (chunk := stream.read(size)):
+        chunks.append(chunk)
+        size -= len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _line_starts(block: bytes, source: Source) -> np.ndarray:
+    """Offsets of record starts, and of the end of the last whole record (int64, at least one)."""
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == _NEWLINE) + 1
+    if source.format in ("csv", "tsv") and source.quoting and b'"' in block:
+        quotes = np.flatnonzero(data == _QUOTE)
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    return np.concatenate(([0], ends))
+
+
+def _with_last_line(starts: np.ndarray, block: bytes) -> np.ndarray:
+    """A last line without line end is a line."""
+    return starts if starts[-1] == len(block) else np.append(starts, len(block))
+
+
+def _json_lines(block: bytes, starts: np.ndarray, first: int, max_record_bytes: int) -> RawBatch:
+    offsets = _with_last_line(starts, block).astype(np.int32)
+    count = len(offsets) - 1
+    records = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(block))
+    positions = pa.array(np.arange(first, first + count))
+    lengths = np.diff(offsets)
+    keep = np.ones(count, bool)
+    short = np.flatnonzero(lengths <= 16)
+    keep[[i for i in short.tolist() if not block[offsets[i] : offsets[i + 1]].strip()]] = False
+    unreadable = []
+    for i in np.flatnonzero(lengths > max_record_bytes).tolist():
+        keep[i] = False
+        message = (
+            f"the record has {lengths[i]:,} bytes, allowed are {max_record_bytes:,}; "
+            "raise lake.max_record_mb or have the producer cut it"
+        )
+        unreadable.append(Unreadable(first + i, "record_too_large", message, b""))
+    try:
+        records.validate(full=True)
+    except pa.ArrowInvalid:
+        for i in range(count):
+            content = block[offsets[i] : offsets[i + 1]]
+            if keep[i] and (problem := _utf8_problem(content)):
+                keep[i] = False
+                unreadable.append(Unreadable(first + i, "invalid_utf8", problem, content))
+    if keep.all():
+        return RawBatch(pa.table({"position": positions, "record": records}))
+    kept = pa.array(np.flatnonzero(keep))
+    table = pa.table({"position": positions.take(kept), "record": _copied(block, offsets, keep)})
+    return RawBatch(table, tuple(unreadable))
+
+
+def _copied(block: bytes, offsets: np.ndarray, keep: np.ndarray) -> pa.StringArray:
+    """The kept lines as an array of their own; Arrow must not take from invalid UTF-8."""
+    data = np.frombuffer(block, np.uint8)
+    lengths = np.diff(offsets)
+    kept = data[: offsets[-1]][np.repeat(keep, lengths)]
+    kept_offsets = np.concatenate(([0], np.cumsum(lengths[keep]))).astype(np.int32)
+    return pa.StringArray.from_buffers(
+        int(keep.sum()), pa.py_buffer(kept_offsets), pa.py_buffer(kept.tobytes())
+    )
+
+
+def _utf8_problem(content: bytes) -> str:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is no UTF-8; have the producer send UTF-8"
+    return ""
+
+
+def _document(block: bytes) -> RawBatch:
+    if problem := _utf8_problem(block):
+        return RawBatch(_NOTHING, (Unreadable(1, "invalid_utf8", problem, block),))
+    table = pa.table({"position": pa.array([1], pa.int64()), "record": [block.decode()]})
+    return RawBatch(table)
+
+
+def _exploded(raw: RawBatch, paths: tuple[str, ...], numbered: bool) -> RawBatch:
+    """Documents cut into the records they hold; `numbered` gives records of one document their place in it."""
+    choices = "".join(
+        f"WHEN json_exists(record, {_quoted(path.removesuffix('[*]'))})"
+        f"{_is_array(path)} THEN {_extracted(path)}\n"
+        for path in paths
+    )
+    table = query(
+        f"""
+        WITH documents AS (
+          SELECT position, record, CASE WHEN NOT json_valid(record) THEN [record]
+          {choices} ELSE [record] END AS records
+          FROM raw
+        )
+        SELECT position, generate_subscripts(records, 1) AS place, unnest(records)::VARCHAR AS record
+        FROM documents
+        """,
+        raw=raw.table,
+    )
+    position = table["place"].cast(pa.int64()) if numbered else table["position"]
+    return RawBatch(pa.table({"position": position, "record": table["record"]}), raw.unreadable)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _is_array(path: str) -> str:
+    if not path.endswith("[*]"):
+        return ""
+    return f" AND json_type(record, {_quoted(path.removesuffix('[*]'))}) = 'ARRAY'"
+
+
+def _extracted(path: str) -> str:
+    extracted = f"json_extract(record, {_quoted(path)})"
+    return f"{extracted}::VARCHAR[]" if path.endswith("[*]") else f"[{extracted}::VARCHAR]"
+
+
+def _delimited(
+    block: bytes,
+    starts: np.ndarray,
+    first_line: int,
+    columns: tuple[str, ...],
+    source: Source,
+    skip_header: bool,
+) -> RawBatch:
+    bounds = _with_last_line(starts, block)
+    newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
+    lines = first_line + np.searchsorted(newlines, bounds[:-1])
+    if skip_header:
+        bounds, lines = bounds[1:], lines[1:]
+    content = block[bounds[0] :]
+    if not content.strip():
+        return RawBatch(_columns_of((), columns, ()))
+    delimiter = "\t" if source.format == "tsv" else ","
+    broken: list[int] = []
+
+    def set_aside(row: pcsv.InvalidRow) -> str:
+        broken.append(row.number)
+        return "skip"
+
+    parse = pcsv.ParseOptions(
+        delimiter=delimiter,
+        quote_char='"' if source.quoting else False,
+        newlines_in_values=source.quoting,
+        invalid_row_handler=set_aside,
+    )
+    read = pcsv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(content) + 1)
+    convert = pcsv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+    )
+    try:
+        table = pcsv.read_csv(pa.py_buffer(content), read, parse, convert)
+    except pa.ArrowInvalid:
+        return _row_by_row(block, bounds, lines, columns, source, delimiter)
+    blank = [i for i in range(len(bounds) - 1) if not block[bounds[i] : bounds[i + 1]].strip()] if (
+        len(table) + len(broken) != len(bounds) - 1
+    ) else []
+    if broken or len(table) + len(blank) != len(bounds) - 1:
+        return _row_by_row(block, bounds, lines, columns, source, delimiter)
+    positions = np.delete(lines, blank)
+    return RawBatch(table.add_column(0, "position", pa.array(positions)))
+
+
+def _row_by_row(
+    block: bytes,
+    bounds: np.ndarray,
+    lines: np.ndarray,
+    columns: tuple[str, ...],
+    source: Source,
+    delimiter: str,
+) -> RawBatch:
+    """The careful way, for a slice with broken rows: every record is parsed alone."""
+    quoting = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
+    rows, positions, unreadable = [], [], []
+    for (start, end), line in zip(itertools.pairwise(bounds.tolist()), lines.tolist(), strict=True):
+        content = block[start:end]
+        if not content.strip():
+            continue
+        if problem := _utf8_problem(content):
+            unreadable.append(Unreadable(line, "invalid_utf8", problem, content))
+            continue
+        text = io.StringIO(content.decode().rstrip("\r\n"), newline="")
+        try:
+            parsed = list(csv.reader(text, delimiter=delimiter, quoting=quoting, strict=True))
+        except csv.Error as error:
+            message = f"the quotes of the record do not match ({error}); quote fields as RFC 4180 does"
+            unreadable.append(Unreadable(line, "broken_quotes", message, content))
+            continue
+        if len(parsed) != 1 or len(parsed[0]) != len(columns):
+            found = len(parsed[0]) if len(parsed) == 1 else 0
+            message = f"the record has {found} fields, the header has {len(columns)}"
+            unreadable.append(Unreadable(line, "wrong_field_count", message, content))
+            continue
+        rows.append(parsed[0])
+        positions.append(line)
+    return RawBatch(_columns_of(positions, columns, rows), tuple(unreadable))
+
+
+def _columns_of(positions: Any, columns: tuple[str, ...], rows: Any) -> pa.Table:
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    table = {"position": pa.array(positions, pa.int64())}
+    return pa.table(table | {c: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)})
+
+
+def _parquet(piece: Slice) -> RawBatch:
+    with open_file(piece.path) as stream:
+        groups = list(range(piece.start, piece.end))
+        table = pq.ParquetFile(stream).read_row_groups(groups)
+    columns = {"position": pa.array(np.arange(len(table)) + piece.first_position)}
+    for name in table.column_names:
+        if not pa.types.is_nested(table.schema.field(name).type):
+            columns[name] = pc.cast(table[name], pa.string())
+    return RawBatch(pa.table(columns))
