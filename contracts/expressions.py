@@ -73,7 +73,7 @@ class Lookup(_Node):
     """The operand translated by a table."""
 
     lookup: Expression
-    map: dict[str, str]
+    map: dict[str, str] = Field(min_length=1)
     default: str | None = None
 
 
@@ -101,8 +101,9 @@ _FORMS: dict[str, type[_Node]] = {
 def _parse(value: Any) -> Any:
     if isinstance(value, _Node):
         return value
-    if isinstance(value, bool) or value is None:
-        raise ValueError(f"{value!r} is no expression; write {{const: '{value}'}} for a constant")
+    if value is None or isinstance(value, bool):
+        fix = "leave the field out" if value is None else f"write {{const: {_text(value)}}}"
+        raise ValueError(f"{'null' if value is None else _text(value)} is no expression; {fix}")
     if isinstance(value, int | float):
         return Const(const=str(value))
     if isinstance(value, str):
@@ -113,7 +114,7 @@ def _parse(value: Any) -> Any:
                 return Ref(ref=value[plain])
         for key, form in _FORMS.items():
             if key in value:
-                fields = {k: str(v) if k == "const" else v for k, v in value.items()}
+                fields = {k: _text(v) if k in ("const", "default") else v for k, v in value.items()}
                 if key == "lookup" and isinstance(value.get("map"), dict):
                     fields["map"] = {_text(k): _text(v) for k, v in value["map"].items()}
                 return form.model_validate(fields)

@@ -37,7 +37,23 @@ def _preset_text(name: str) -> str:
 
 def preset(name: str) -> dict[str, Any]:
     """A preset as a mapping: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
-    return yaml.safe_load(_preset_text(name))
+    document: dict[str, Any] = yaml.safe_load(_preset_text(name))
+    return document
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice; the standard keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if (key.tag, key.value) in seen and isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} is given twice", problem_mark=key.start_mark
+                )
+            seen.add((key.tag, str(key.value)))
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def load_config(path: str | Path) -> Config:
@@ -57,7 +73,7 @@ def load_config(path: str | Path) -> Config:
         fix = "write one with 'footpath init', or name it with --config"
         raise ConfigError(str(path), [Problem("file", error.strerror or str(error), fix)]) from None
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
@@ -70,12 +86,15 @@ def parse_config(document: Any, base: Path, source: str = "configuration") -> Co
     """Validate a configuration that has been read already."""
     problems: list[Problem] = []
     if not isinstance(document, dict):
-        raise ConfigError(source, [Problem("file", "is empty or no mapping", "see 'footpath init'")])
+        raise ConfigError(
+            source, [Problem("file", "is empty or no mapping", "see 'footpath init'")]
+        )
     document = _with_presets(document, problems)
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        problems += [_problem(details, document) for details in error.errors()]
+        problems += _schema_problems(error, {problem.place for problem in problems})
+        problems += _checks_of_sound_parts(document, error)
         raise ConfigError(source, problems) from None
     problems += _cross_checks(config)
     if problems:
@@ -100,7 +119,10 @@ def _with_presets(document: dict[str, Any], problems: list[Problem]) -> dict[str
     if not isinstance(sources, dict):
         return document
     merged: dict[str, Any] = {}
-    rules: list[Any] = list(document.get("touchpoints") or [])
+    own_rules = document.get("touchpoints") or []
+    if not isinstance(own_rules, list):
+        own_rules = [own_rules]
+    rules: list[Any] = list(own_rules)
     for name, given in sources.items():
         chosen = given.get("preset") if isinstance(given, dict) else None
         if chosen is None:
@@ -144,35 +166,104 @@ def _near(word: str, allowed: tuple[str, ...] | list[str]) -> str:
 
 
 def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
-    """The model that the parts of an error's location lead to."""
-    model: Any = Config
+    """The model that the parts of an error's location lead to; None inside an expression."""
+    model: type[BaseModel] = Config
     for part in location:
-        if isinstance(part, int) or part == "function-before":
-            continue
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            names = re.findall(r"[A-Z]\w+", str(model.model_fields[part].annotation))
-            inner = [getattr(config_module, n, None) for n in names]
+        if part in model.model_fields:
+            annotation = str(model.model_fields[part].annotation)
+            if "contracts.expressions" in annotation:
+                return None
+            inner = (getattr(config_module, n, None) for n in re.findall(r"[A-Z]\w+", annotation))
             found = [m for m in inner if isinstance(m, type) and issubclass(m, BaseModel)]
             model = found[0] if found else model
-    return model if isinstance(model, type) else None
+    return model
 
 
-def _problem(details: Any, document: dict[str, Any]) -> Problem:
-    location = tuple(p for p in details["loc"] if "[" not in str(p) and "(" not in str(p))
-    place = ".".join(str(part) for part in location) or "file"
+def _place(location: tuple[Any, ...]) -> str:
+    """``sources.web.fields``, ``touchpoints[1].stage``: lists are counted from 1."""
+    text = ""
+    for part in location:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".") or "file"
+
+
+def _schema_problems(error: ValidationError, known: set[str]) -> list[Problem]:
+    """What pydantic found, in our words, without what follows from a mistake known already."""
+    problems = []
+    without_preset = {place.removesuffix(".preset") for place in known}
+    rules_too_few = known or any(
+        d["loc"][0] == "touchpoints" and d["loc"][1:] for d in error.errors()
+    )
+    for details in error.errors():
+        location = tuple(p for p in details["loc"] if "[" not in str(p) and "(" not in str(p))
+        follows = (
+            _place(location) in known
+            or (details["type"] == "missing" and _place(location[:2]) in without_preset)
+            or (location == ("touchpoints",) and details["type"] == "too_short" and rules_too_few)
+        )
+        if not follows:
+            problems.append(_problem(details, location))
+    return problems
+
+
+def _problem(details: Any, location: tuple[Any, ...]) -> Problem:
+    place, given = _place(location), details["input"]
     message = str(details["msg"]).removeprefix("Value error, ")
-    if details["type"] == "extra_forbidden":
-        model = _model_at(location[:-1])
-        allowed = list(model.model_fields) if model else []
-        return Problem(place, "is not known", _near(str(location[-1]), allowed))
-    if details["type"] == "missing":
-        return Problem(place, "is missing", "every project needs it; see 'footpath init'")
-    if details["type"] == "string_pattern_mismatch":
-        message = f"{details['input']!r} must be lower case letters, digits and _, at most 48"
-    elif details["type"] == "literal_error":
-        allowed = re.findall(r"'([^']+)'", message)
-        return Problem(place, f"{details['input']!r} is not known", _near(str(details["input"]), allowed))
+    match details["type"]:
+        case "extra_forbidden":
+            model = _model_at(location[:-1])
+            if model is None:
+                fix = "an expression is one of const, coalesce, concat, lower, lookup with map, sql"
+                return Problem(place, "is not known", fix)
+            return Problem(
+                place, "is not known", _near(str(location[-1]), list(model.model_fields))
+            )
+        case "missing" if location[0] == "sources" and len(location) == 3:
+            return Problem(
+                place, "is missing", "every source needs it; presets bring all but paths"
+            )
+        case "missing" if len(location) == 1:
+            return Problem(place, "is missing", "every project needs it; see 'footpath init'")
+        case "missing":
+            return Problem(place, "is missing", f"{_place(location[:-1])} needs it")
+        case "too_short":
+            return Problem(place, "is empty", "list at least one")
+        case "model_type" | "dict_type":
+            return Problem(place, f"{given!r} is no mapping", "write 'name: value' lines below it")
+        case "timezone_aware":
+            return Problem(
+                place, f"{given!s} has no time zone", "write for example 2026-01-31T00:00:00Z"
+            )
+        case "string_pattern_mismatch":
+            return Problem(place, f"{given!r} must be lower case letters, digits and _, at most 48")
+        case "literal_error":
+            allowed = re.findall(r"'([^']+)'", message)
+            return Problem(place, f"{given!r} is not known", _near(str(given), allowed))
     return Problem(place, message)
+
+
+def _checks_of_sound_parts(document: dict[str, Any], error: ValidationError) -> list[Problem]:
+    """Cross-checks of the parts that are valid by themselves, so that they need no second try."""
+    broken = {details["loc"][0] for details in error.errors()} & set(Config.model_fields)
+    broken_sources = {
+        d["loc"][1] for d in error.errors() if d["loc"][0] == "sources" and d["loc"][1:]
+    }
+    sources = document.get("sources")
+    if not isinstance(sources, dict):
+        return []
+    sound: dict[str, Any] = {
+        "project": "-",
+        "touchpoints": [{"ignore": True, "when": {"source": "-"}}],
+    }
+    sound |= {k: v for k, v in document.items() if k in Config.model_fields and k not in broken}
+    sound["sources"] = {name: s for name, s in sources.items() if name not in broken_sources}
+    try:
+        config = Config.model_validate(sound)
+    except ValidationError:
+        return []
+    if broken & {"sources", "touchpoints", "stages", "journey", "identity", "graph", "session"}:
+        return [p for name, s in config.sources.items() for p in _check_references(name, s)]
+    return _cross_checks(config)
 
 
 def _cross_checks(config: Config) -> list[Problem]:
@@ -211,12 +302,15 @@ def _check_references(name: str, source: Source) -> list[Problem]:
     if source.only is not None:
         places.append(("only", source.only))
     for place, expression in places:
-        for ref in references(expression):
+        for ref in dict.fromkeys(references(expression)):
             if not tabular and not ref.startswith("$"):
                 fix = f"write $.{ref} for a path, or {{const: {ref}}} for a constant"
                 found = f"{ref!r} is no JSON path"
                 problems.append(Problem(f"sources.{name}.{place}", found, fix))
-            if tabular and source.columns is not None and ref not in source.columns:
+            if tabular and ref.startswith("$."):
+                found = f"{ref!r} is a JSON path; {source.format} has columns"
+                problems.append(Problem(f"sources.{name}.{place}", found, "name a column"))
+            elif tabular and source.columns is not None and ref not in source.columns:
                 found = f"{ref!r} is no column"
                 fix = _near(ref, list(source.columns))
                 problems.append(Problem(f"sources.{name}.{place}", found, fix))
@@ -265,9 +359,13 @@ def _check_rules(config: Config) -> list[Problem]:
     for name in config.journey.conversion:
         if name not in touchpoints:
             found = f"{name!r} is no touchpoint of a rule"
-            problems.append(Problem("journey.conversion", found, _near(name, sorted(set(touchpoints)))))
+            problems.append(
+                Problem("journey.conversion", found, _near(name, sorted(set(touchpoints))))
+            )
     for name in config.journey.pre_purchase_stages or ():
         if name not in config.stages:
             found = f"{name!r} is no stage"
-            problems.append(Problem("journey.pre_purchase_stages", found, _near(name, config.stages)))
+            problems.append(
+                Problem("journey.pre_purchase_stages", found, _near(name, config.stages))
+            )
     return problems

@@ -140,7 +140,7 @@ _DWELL = (
 )
 
 _SLICE = (
-    Column("level", TEXT, "what a node is: stage or touchpoint"),
+    Column("level", TEXT, "what a node is: stage, touchpoint or channel"),
     Column("segment", TEXT, "attribute the journeys were sliced by; 'all' for none"),
     Column("segment_value", TEXT, "value of that attribute; 'all' for none"),
 )
@@ -181,13 +181,15 @@ _ALL_TABLES = (
     ),
     Table(
         "ingest_ledger",
-        "file of a source",
-        ("source", "path"),
+        "file of a source, as listed and as it was",
+        ("source", "path", "file_id"),
         (
             Column("source", TEXT, "feed"),
             Column("path", TEXT, "path as listed"),
             Column("file_id", TEXT, "hash of the content"),
             Column("bytes", pa.int64(), "size of the file as stored"),
+            Column("modified_at", TIME, "time of its last change, UTC"),
+            Column("again", pa.bool_(), "same content as an earlier file of the source; not read"),
             Column("records_read", pa.int64(), "records found in it"),
             Column("events", pa.int64(), "records accepted as events"),
             Column("duplicates", pa.int64(), "records that repeat an event"),
@@ -253,7 +255,7 @@ _ALL_TABLES = (
         ("level", "segment", "segment_value", "node"),
         (
             *_SLICE,
-            Column("node", TEXT, "stage or touchpoint"),
+            Column("node", TEXT, "stage, touchpoint or channel"),
             Column("visits", pa.int64(), "arrivals at the node, equal to departures"),
             Column("journeys", pa.int64(), "journeys that visit it"),
             Column("customers", pa.int64(), "customers who visit it"),
@@ -328,16 +330,16 @@ _ALL_TABLES = (
         "persona",
         ("persona_id",),
         (
-            Column("persona_id", TEXT, "persona"),
-            Column("name", TEXT, "short name made from what sets it apart"),
-            Column("journeys", pa.int64(), "journeys assigned"),
-            Column("share", pa.float64(), "share of the assigned journeys"),
+            Column("persona_id", TEXT, "p1, p2 ... by falling size, or no_structure"),
+            Column("name", TEXT, "short name made from what sets it apart, unique"),
+            Column("journeys", pa.int64(), "journeys assigned; undetermined ones are nobody's"),
+            Column("share", pa.float64(), "share of all journeys: their mean posterior"),
             Column("share_low", pa.float64(), "95% interval, low end"),
             Column("share_high", pa.float64(), "95% interval, high end"),
             Column("conversion_rate", pa.float64(), "converted / (converted + lapsed)"),
             Column("medoid_journey_id", TEXT, "a real journey that represents it"),
-            Column("grade", TEXT, "how firm the clustering is: strong, usable, tentative"),
-            Column("stability", pa.float64(), "agreement (ARI) of two fits on halves of the data"),
+            Column("grade", TEXT, "how firm the clustering is: strong, usable, tentative, none"),
+            Column("stability", pa.float64(), "agreement (ARI) of two fits on halves of it"),
         ),
     ),
     Table(
@@ -346,9 +348,9 @@ _ALL_TABLES = (
         ("persona_id", "feature"),
         (
             Column("persona_id", TEXT, "persona"),
-            Column("feature", TEXT, "touchpoint, or move 'a > b'"),
+            Column("feature", TEXT, "touchpoint, or move 'a > b', START and END included"),
             Column("share", pa.float64(), "share of the persona's journeys that hold it"),
-            Column("share_others", pa.float64(), "share among all other journeys"),
+            Column("share_others", pa.float64(), "share of other personas' journeys that hold it"),
             Column("log_odds_z", pa.float64(), "log-odds with Dirichlet prior, in standard errors"),
             Column("rank", pa.int32(), "1 is the most distinctive"),
         ),
@@ -360,7 +362,20 @@ _ALL_TABLES = (
         (
             Column("journey_id", TEXT, "journey"),
             Column("persona_id", TEXT, "persona; 'undetermined' if too short or too unsure"),
-            Column("confidence", pa.float64(), "posterior or relative margin, 0..1"),
+            Column("confidence", pa.float64(), "posterior, 0..1; null if there are no kinds"),
+        ),
+    ),
+    Table(
+        "touchpoint_accounting",
+        "source",
+        ("source",),
+        (
+            Column("source", TEXT, "feed"),
+            Column("events", pa.int64(), "events accepted"),
+            Column("touchpoints", pa.int64(), "touchpoints made of them"),
+            Column("folded_lines", pa.int64(), "events folded into the touchpoint of their receipt"),
+            Column("ignored", pa.int64(), "events that a rule leaves out"),
+            Column("unidentified", pa.int64(), "events without a usable identifier"),
         ),
     ),
     Table(

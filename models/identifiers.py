@@ -58,7 +58,10 @@ def normalise(values: pa.Array, how: str) -> pa.Array:
 
 
 def clean_identifiers(
-    values: pa.DictionaryArray, namespace: str, identity: Identity, pseudonymiser: Pseudonymiser | None
+    values: pa.DictionaryArray,
+    namespace: str,
+    identity: Identity,
+    pseudonymiser: Pseudonymiser | None,
 ) -> pa.DictionaryArray:
     """Normalise, refuse and hash the identifiers of one namespace.
 

@@ -149,7 +149,9 @@ class _Compiler:
 
 def _expressions(source: Source) -> list[Expression]:
     fields = [getattr(source.fields, name) for name in type(source.fields).model_fields]
-    found = [getattr(f, "value", f) if isinstance(f, TimeField) else f for f in fields if f is not None]
+    found = [
+        getattr(f, "value", f) if isinstance(f, TimeField) else f for f in fields if f is not None
+    ]
     found += [source.channel, *source.identifiers.values(), *source.attributes.values()]
     found += [source.consent.field] if source.consent else []
     found += [source.only] if source.only is not None else []
@@ -215,11 +217,15 @@ def _try_out(mapping: Mapping) -> None:
     else:
         raw = pa.table({"position": pa.array([], pa.int64())})
     try:
-        query(_statement(mapping, raw.column_names), mapping.source.timezone, raw=_whole(mapping, raw))
+        query(
+            _statement(mapping, raw.column_names), mapping.source.timezone, raw=_whole(mapping, raw)
+        )
     except Exception as error:  # DuckDB raises many kinds; each is a mistake in an expression
         found = str(error).splitlines()[0]
         fix = "check the paths (no wildcards) and sql expressions of this source"
-        raise ConfigError("configuration", [Problem(f"sources.{mapping.name}", found, fix)]) from None
+        raise ConfigError(
+            "configuration", [Problem(f"sources.{mapping.name}", found, fix)]
+        ) from None
 
 
 def _whole(mapping: Mapping, raw: pa.Table) -> pa.Table:

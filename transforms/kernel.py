@@ -30,25 +30,32 @@ class Kernel(beam.PTransform):
         How many elements are worked on at once.
     outputs : tuple of str
         Tags of further outputs; the result is then a tuple-like of collections, main first as ``main``.
+    side_inputs : tuple
+        Views such as `AsDict`, given to the function after the element.
     """
 
     def __init__(
-        self, function: Callable[[Any], Iterable[Any]], threads: int = 1, outputs: tuple[str, ...] = ()
+        self,
+        function: Callable[..., Iterable[Any]],
+        threads: int = 1,
+        outputs: tuple[str, ...] = (),
+        side_inputs: tuple[Any, ...] = (),
     ) -> None:
         super().__init__()
         self._function = function
         self._threads = threads
         self._outputs = outputs
+        self._side_inputs = side_inputs
 
     def expand(self, elements: beam.PCollection) -> Any:
-        pardo = beam.ParDo(_KernelDoFn(self._function, self._threads))
+        pardo = beam.ParDo(_KernelDoFn(self._function, self._threads), *self._side_inputs)
         if self._outputs:
             return elements | pardo.with_outputs(*self._outputs, main="main")
         return elements | pardo
 
 
 class _KernelDoFn(beam.DoFn):
-    def __init__(self, function: Callable[[Any], Iterable[Any]], threads: int) -> None:
+    def __init__(self, function: Callable[..., Iterable[Any]], threads: int) -> None:
         self._function = function
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
@@ -61,11 +68,12 @@ class _KernelDoFn(beam.DoFn):
     def start_bundle(self) -> None:
         self._running = deque()
 
-    def process(self, element: Any) -> Iterator[Any]:
+    # Beam reads annotations of `process` as type hints and has none for variable arguments.
+    def process(self, element, *side_inputs):  # type: ignore[no-untyped-def]
         if self._pool is None:
-            yield from self._function(element)
+            yield from self._function(element, *side_inputs)
             return
-        self._running.append(self._pool.submit(lambda: list(self._function(element))))
+        self._running.append(self._pool.submit(lambda: list(self._function(element, *side_inputs))))
         if len(self._running) > self._threads:
             yield from self._running.popleft().result()
 

@@ -1,0 +1,279 @@
+"""Ingest: raw files to `events`, `dead_letters`, `quarantine` and `ingest_ledger`.
+
+Files that the ledger knows (path, size, time of change) are not opened; a file whose content
+was read before under another name is recorded and not read. A source whose declaration changed is read anew.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts.config import Config
+from contracts.errors import InputError
+from contracts.lake import DataFile, Manifest, digest_of
+from contracts.schemas import TABLES, table_schema
+from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
+from transforms.deduplicate import Deduplicate, winners
+from transforms.kernel import Kernel
+from transforms.map_slices import MapSlices
+from transforms.parts import Part, read_parts
+from transforms.plan_files import PlannedFile, SourceFile, list_files, plan_file
+from transforms.write_events import WriteEvents
+
+__all__ = ["STAGE"]
+
+_COUNTS = ("records_read", "dead_letters", "quarantined", "withheld")
+_BYTES_A_BUCKET = 96 << 20
+
+
+def _contract(config: Config, source: str) -> str:
+    """Hash of all that decides what a record of the source becomes."""
+    declared = config.sources[source].model_dump(mode="json", exclude={"paths"})
+    identity = config.identity.model_dump(mode="json")
+    return digest_of(declared, identity, config.min_event_time, config.attributes, config.namespaces)
+
+
+def _contracts(config: Config) -> dict[str, str]:
+    return {source: _contract(config, source) for source in config.sources}
+
+
+def _fingerprint(run: Run) -> str:
+    listing = [(f.source, f.path, f.bytes, f.modified_at) for f in list_files(run.config)]
+    return digest_of("ingest", 1, listing, _contracts(run.config), run.config.as_of)
+
+
+class _Plan:
+    """What is new: files to look into, and what of the base stays as it is."""
+
+    def __init__(self, run: Run) -> None:
+        contracts = _contracts(run.config)
+        known = run.base.stages["ingest"].facts["contracts"] if "ingest" in run.base.stages else {}
+        self.kept = {name for name in contracts if known.get(name) == contracts[name]}
+        self.base = _only_sources(run.base, self.kept)
+        self.ledger = [row for row in _read_ledger(run) if row["source"] in self.kept]
+        seen = {(r["source"], r["path"], r["bytes"], r["modified_at"]) for r in self.ledger}
+        listed = list_files(run.config)
+        self.files = [f for f in listed if (f.source, f.path, f.bytes, f.modified_at) not in seen]
+        gone = {
+            row["path"]
+            for row in _read_ledger(run)
+            if row["source"] in contracts and row["source"] not in self.kept
+        } - {file.path for file in listed}
+        if gone:
+            raise InputError(
+                "a source's declaration changed, so its files must be read anew, but some are gone: "
+                + ", ".join(sorted(gone)[:3])
+                + "; bring them back or undo the change"
+            )
+
+
+def _only_sources(base: Manifest, kept: set[str]) -> Manifest:
+    tables = {
+        name: [f for f in files if f.partition.get("source") in kept]
+        for name, files in base.tables.items()
+        if name in ("events", "dead_letters", "quarantine")
+    }
+    return Manifest(tables=tables)
+
+
+def _read_ledger(run: Run) -> list[dict[str, Any]]:
+    paths = run.lake.paths(run.base, "ingest_ledger")
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def _unread(
+    element: tuple[tuple[str, str], Iterable[PlannedFile]], known: frozenset[tuple[str, str]]
+) -> Iterator[Any]:
+    """Of files with the same content the first by name is read; the others only enter the ledger."""
+    content, same = element
+    ordered = sorted(same, key=lambda planned: planned.file.path)
+    for number, planned in enumerate(ordered):
+        again = number > 0 or content in known
+        file = planned.file
+        value = {
+            "source": file.source,
+            "path": file.path,
+            "file_id": planned.file_id,
+            "bytes": file.bytes,
+            "modified_at": file.modified_at.isoformat(),
+            "again": again,
+        }
+        yield beam.pvalue.TaggedOutput("results", ("file", value))
+        if not again:
+            yield from planned.slices
+
+
+def _by_content(planned: PlannedFile) -> tuple[tuple[str, str], PlannedFile]:
+    return (planned.file.source, planned.file_id), planned
+
+
+class _PlanFile:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def __call__(self, file: SourceFile) -> Iterator[PlannedFile]:
+        yield plan_file(file, self._config)
+
+
+def _execute(run: Run) -> dict[str, Any]:
+    config, root = run.config, str(run.lake.root)
+    plan = _Plan(run)
+    pseudonymiser = run.pseudonymiser()
+    buckets = _buckets(run)
+    folder = scratch_folder(run, "ingest")
+    index_folder = f"tables/event_keys/{digest_of(run.run_id)}"
+    index = _by_bucket(run.base, "event_keys")
+    stale = sorted(index) if _sources_of(run.base) - plan.kept else []
+    published: dict[tuple[str, int], tuple[DataFile, ...]] = defaultdict(tuple)
+    for file in plan.base.tables.get("events", []):
+        day = file.meta["min_event_us"] // 86_400_000_000
+        published[str(file.partition["source"]), day] += (file,)
+    known = frozenset((row["source"], row["file_id"]) for row in plan.ledger)
+    result = folder / "result.json"
+    with run.pipeline() as pipeline:
+        unread = (
+            pipeline
+            | "Files" >> beam.Create(plan.files)
+            | "PlanFiles" >> Kernel(_PlanFile(config), run.kernel_threads)
+            | "ByContent" >> beam.Map(_by_content)
+            | "SameContent" >> beam.GroupByKey()
+            | "Unread" >> beam.FlatMap(_unread, known).with_outputs("results", main="slices")
+        )
+        mapped = (
+            unread.slices
+            | "SpreadSlices" >> beam.Reshuffle()
+            | "MapSlices"
+            >> MapSlices(
+                config,
+                pseudonymiser=pseudonymiser,
+                now=run.now,
+                folder=str(folder),
+                key_buckets=buckets,
+                threads=run.kernel_threads,
+            )
+        )
+        recheck = pipeline | "StaleBuckets" >> beam.Create([(bucket, None) for bucket in stale])
+        decided = (mapped.keys, recheck) | "Keys" >> beam.Flatten() | Deduplicate(
+            root, index_folder, index, tuple(sorted(plan.kept)), run.kernel_threads
+        )
+        written = (mapped.main, decided.removals) | "Days" >> beam.Flatten() | WriteEvents(
+            root,
+            config.namespaces,
+            config.attributes,
+            dict(published),
+            decided.main,
+            run.kernel_threads,
+        )
+        counts = mapped.counts | "Counts" >> beam.Map(lambda value: ("counts", value))
+        dead = mapped.dead | "Dead" >> beam.Map(lambda part: ("dead", vars(part)))
+        held = mapped.held | "Held" >> beam.Map(lambda part: ("held", vars(part)))
+        collect((unread.results, decided.results, written, counts, dead, held), result)
+    results = read_results(result)
+    replaced = set(results.get("replaced", []))
+    kept = [f for f in plan.base.tables.get("events", []) if f.path not in replaced]
+    tables = run.draft.tables
+    tables["events"] = kept + data_files(results.get("events", []))
+    touched = data_files(results.get("event_keys", []))
+    fresh = {file.partition["bucket"] for file in touched}
+    untouched = [f for f in run.base.tables.get("event_keys", []) if f.partition["bucket"] not in fresh]
+    tables["event_keys"] = untouched + touched
+    for table, kind in (("dead_letters", "dead"), ("quarantine", "held")):
+        tables[table] = plan.base.tables.get(table, []) + _append(run, table, results.get(kind, []))
+    elsewhere = [v for file in untouched for v in winners(pq.read_table(run.lake.path(file)))]
+    ledger = _ledger(plan.ledger, results, [*results.get("winners", []), *elsewhere])
+    tables["ingest_ledger"] = [_write_ledger(run, ledger)]
+    return {
+        "contracts": _contracts(config),
+        "buckets": buckets,
+        "rows": sum(file.rows for file in tables["events"]),
+    }
+
+
+def _buckets(run: Run) -> int:
+    """Number of buckets: kept while the warehouse lives, first chosen by the size of the input."""
+    if "ingest" in run.base.stages:
+        return int(run.base.stages["ingest"].facts["buckets"])
+    wanted = run.config.lake.buckets or 0
+    if not wanted:
+        size = sum(file.bytes for file in list_files(run.config))
+        wanted = max(2 * run.kernel_threads, -(-size // _BYTES_A_BUCKET))
+    return 1 << max(0, (wanted - 1).bit_length())
+
+
+def _sources_of(base: Manifest) -> set[str]:
+    return {str(file.partition["source"]) for file in base.tables.get("events", [])}
+
+
+def _by_bucket(base: Manifest, table: str) -> dict[int, str]:
+    return {int(file.partition["bucket"]): file.path for file in base.tables.get(table, [])}
+
+
+def _append(run: Run, table: str, parts: list[dict[str, Any]]) -> list[DataFile]:
+    """Write spilled rows of a small table, one file a source."""
+    by_source: dict[str, list[pa.Table]] = defaultdict(list)
+    for _, rows in read_parts(Part(**part) for part in parts):
+        by_source[rows["source"][0].as_py()].append(rows)
+    files = []
+    schema = table_schema(table, run.config.namespaces, run.config.attributes)
+    for source, tables in sorted(by_source.items()):
+        rows = pa.concat_tables([t.select(schema.names).cast(schema) for t in tables])
+        path = f"tables/{table}/source={source}/{run.run_id}.parquet"
+        target = run.lake.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(rows, target, compression="zstd")
+        files.append(DataFile(path, len(rows), {"source": source}))
+    return files
+
+
+def _ledger(
+    known: list[dict[str, Any]], results: dict[str, list[Any]], holders: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """A row a file; who holds an event may change when another copy of it arrives."""
+    counted: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in known:
+        if not row["again"]:
+            entry = counted[row["source"], row["file_id"]]
+            entry["accepted"] = row["events"] + row["duplicates"]
+            for name in _COUNTS:
+                entry[name] = row[name]
+    for value in results.get("counts", []):
+        entry = counted[value["source"], value["file_id"]]
+        for name in ("accepted", *_COUNTS):
+            entry[name] += value[name]
+    for value in holders:
+        counted[value["source"], value["file_id"]]["events"] += value["events"]
+    ledger = []
+    for row in [*known, *results.get("file", [])]:
+        entry = counted[row["source"], row["file_id"]]
+        read = entry["records_read"]
+        numbers = {name: entry[name] for name in ("events", *_COUNTS)}
+        numbers["duplicates"] = entry["accepted"] - entry["events"]
+        if row["again"]:
+            numbers = dict.fromkeys(numbers, 0) | {"records_read": read, "duplicates": read}
+        ledger.append({**row, **numbers})
+    return ledger
+
+
+def _write_ledger(run: Run, ledger: list[dict[str, Any]]) -> DataFile:
+    schema = table_schema("ingest_ledger")
+    order = sorted(ledger, key=lambda row: (row["source"], row["path"], row["file_id"]))
+    columns = {name: [row[name] for row in order] for name in schema.names}
+    columns["modified_at"] = [str(value) for value in columns["modified_at"]]
+    table = pa.table(columns).cast(schema)
+    path = f"tables/ingest_ledger/{run.run_id}.parquet"
+    (run.lake.root / path).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, run.lake.root / path, compression="zstd")
+    return DataFile(path, len(table))
+
+
+STAGE = Stage("ingest", (), _fingerprint, _execute)
+
+if __name__ == "__main__":
+    main(STAGE)

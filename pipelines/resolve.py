@@ -1,0 +1,74 @@
+"""Resolve: the links of all files of events to `identities` and to a customer for every link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts.lake import DataFile, digest_of
+from models.identity import resolve
+from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
+from transforms.kernel import Kernel
+from transforms.sessionize import write_table
+
+__all__ = ["STAGE"]
+
+
+def _fingerprint(run: Run) -> str:
+    return digest_of("resolve", 1, run.draft.names("events"), run.config.namespaces)
+
+
+class _Resolve:
+    """The kernel: all links at once; their number bounds the memory."""
+
+    def __init__(self, root: str, namespaces: tuple[str, ...], name: str) -> None:
+        self._root, self._namespaces, self._name = root, namespaces, name
+
+    def __call__(self, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        schema = pa.schema(
+            [
+                *(pa.field(f"id_{name}", pa.string()) for name in self._namespaces),
+                pa.field("first_seen", pa.timestamp("us", tz="UTC")),
+                pa.field("last_seen", pa.timestamp("us", tz="UTC")),
+                pa.field("events", pa.int64()),
+            ]
+        )
+        tables = [pq.read_table(Path(self._root, path), schema=schema) for path in paths]
+        links = pa.concat_tables(tables) if tables else schema.empty_table()
+        resolution = resolve(links, self._namespaces)
+        path = Path("tables", "link_customers", f"{self._name}.npy")
+        target = Path(self._root, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        np.save(target, resolution.link_customers)
+        yield "link_customers", DataFile(str(path), len(links))
+        file = f"tables/identities/{self._name}.parquet"
+        yield "identities", write_table(self._root, file, resolution.identities)
+
+
+def _execute(run: Run) -> dict[str, Any]:
+    result = scratch_folder(run, "resolve") / "result.json"
+    links = tuple(file.meta["links"] for file in run.draft.tables["events"])
+    name = digest_of(run.run_id, "resolve")
+    with run.pipeline() as pipeline:
+        resolved = (
+            pipeline
+            | "Links" >> beam.Create([links])
+            | "Resolve" >> Kernel(_Resolve(str(run.lake.root), run.config.namespaces, name))
+        )
+        collect((resolved,), result)
+    results = read_results(result)
+    for table in ("link_customers", "identities"):
+        run.draft.tables[table] = data_files(results[table])
+    return {"rows": sum(file.rows for file in run.draft.tables["identities"])}
+
+
+STAGE = Stage("resolve", ("events",), _fingerprint, _execute)
+
+if __name__ == "__main__":
+    main(STAGE)

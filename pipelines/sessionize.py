@@ -1,0 +1,114 @@
+"""Sessionize: events of resolved customers to `touchpoints` and `sessions`, bucket by bucket."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from contracts.lake import digest_of
+from contracts.schemas import table_schema
+from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
+from transforms.bucket_events import BucketEvents, LinkedFile
+from transforms.sessionize import Sessionize, write_table
+
+__all__ = ["STAGE"]
+
+_UNIT_ROWS = 1 << 17
+
+
+def _fingerprint(run: Run) -> str:
+    config = run.config
+    return digest_of(
+        "sessionize",
+        1,
+        run.draft.names("events", "link_customers"),
+        [rule.model_dump(mode="json") for rule in config.touchpoints],
+        config.session.model_dump(mode="json"),
+        config.journey.model_dump(mode="json"),
+        config.pre_purchase_stages,
+        config.attributes,
+        sorted(name for name, source in config.sources.items() if source.lines_of_receipt),
+    )
+
+
+def _units(run: Run) -> list[tuple[LinkedFile, ...]]:
+    """Files of events, joined to units of work that are worth their overhead."""
+    units: list[tuple[LinkedFile, ...]] = []
+    waiting: list[LinkedFile] = []
+    first_link = 0
+    for file in run.draft.tables["events"]:
+        waiting.append(LinkedFile(file.path, file.rows, first_link))
+        first_link += file.meta["link_rows"]
+        if sum(f.rows for f in waiting) >= _UNIT_ROWS:
+            units.append(tuple(waiting))
+            waiting = []
+    return [*units, tuple(waiting)] if waiting else units
+
+
+def _execute(run: Run) -> dict[str, Any]:
+    root, threads = str(run.lake.root), run.kernel_threads
+    folder = scratch_folder(run, "sessionize")
+    result = folder / "result.json"
+    (customers,) = run.draft.tables["link_customers"]
+    buckets = run.draft.stages["ingest"].facts["buckets"]
+    name = digest_of(run.run_id, "sessionize")
+    with run.pipeline() as pipeline:
+        bucketed = (
+            pipeline
+            | "Units" >> beam.Create(_units(run))
+            | "SpreadUnits" >> beam.Reshuffle()
+            | "BucketEvents"
+            >> BucketEvents(root, run.config, customers.path, str(folder), buckets, threads)
+        )
+        written = bucketed.main | "Sessionize" >> Sessionize(root, run.config, name, threads)
+        collect((bucketed.results, written), result)
+    results = read_results(result)
+    for table in ("touchpoints", "sessions"):
+        run.draft.tables[table] = data_files(results.get(table, []))
+    run.draft.tables["touchpoint_accounting"] = [
+        write_table(root, f"tables/touchpoint_accounting/{name}.parquet", _accounting(results))
+    ]
+    run.draft.tables["unmatched_events"] = [
+        write_table(root, f"tables/unmatched_events/{name}.parquet", _unmatched(results))
+    ]
+    return {"rows": sum(file.rows for file in run.draft.tables["touchpoints"])}
+
+
+def _accounting(results: dict[str, list[Any]]) -> pa.Table:
+    """What became of the events of each source."""
+    totals: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for value in results.get("accounting", []):
+        totals[value["source"]][value["kind"]] += value["events"]
+    rows = []
+    for source, kinds in sorted(totals.items()):
+        left_out = kinds["folded_lines"] + kinds["ignored"] + kinds["unidentified"]
+        rows.append({"source": source, **kinds, "touchpoints": kinds["events"] - left_out})
+    return _table("touchpoint_accounting", rows)
+
+
+def _unmatched(results: dict[str, list[Any]]) -> pa.Table:
+    totals: dict[tuple[str, str, str], int] = defaultdict(int)
+    for row in results.get("unmatched", []):
+        totals[row["source"], row["channel"], row["event_type"]] += row["count_all"]
+    return _table(
+        "unmatched_events",
+        [
+            {"source": source, "channel": channel, "event_type": event_type, "events": count}
+            for (source, channel, event_type), count in sorted(totals.items(), key=str)
+        ],
+    )
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    schema = table_schema(name)
+    numbers = {field.name: 0 for field in schema if pa.types.is_integer(field.type)}
+    return pa.Table.from_pylist([{**numbers, **row} for row in rows], schema=schema)
+
+
+STAGE = Stage("sessionize", ("events", "link_customers"), _fingerprint, _execute)
+
+if __name__ == "__main__":
+    main(STAGE)

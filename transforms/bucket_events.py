@@ -1,0 +1,105 @@
+"""Events of resolved customers, ruled and spilled by customer bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from contracts.config import Config
+from contracts.schemas import table_schema
+from models.event_keys import bucket_of
+from models.touchpoint_rules import apply_rules
+from transforms.kernel import Kernel
+from transforms.parts import spill
+
+__all__ = ["BucketEvents", "LinkedFile"]
+
+
+@dataclass(frozen=True)
+class LinkedFile:
+    """A file of events, and where the customers of its links begin in the array of all."""
+
+    path: str
+    rows: int
+    first_link: int
+
+
+@dataclass(frozen=True)
+class _BucketFiles:
+    """The kernel: several files of events, as one unit of work."""
+
+    root: str
+    config: Config
+    customers: str
+    """File of uint64: customer of every link of every file."""
+    folder: str
+    buckets: int
+
+    def __call__(self, files: tuple[LinkedFile, ...]) -> Iterator[Any]:
+        customers = np.load(Path(self.root, self.customers), mmap_mode="r")
+        taken = set(table_schema("touchpoints", attributes=self.config.attributes).names)
+        columns = [
+            name
+            for name in table_schema("events", attributes=self.config.attributes).names
+            if name in taken
+        ]
+        texts = [name for name in columns if name not in ("event_id", "transaction_id")]
+        tables, of_rows = [], []
+        for file in files:
+            table = pq.read_table(
+                Path(self.root, file.path),
+                columns=[*columns, "link"],
+                partitioning=None,
+                read_dictionary=texts,
+                use_threads=False,
+            )
+            of_rows.append(customers[table["link"].to_numpy() + file.first_link])
+            tables.append(table.drop_columns(["link"]))
+        events = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        yield from self._ruled(events, np.concatenate(of_rows), files[0])
+
+    def _ruled(self, events: pa.Table, customer: np.ndarray, first: LinkedFile) -> Iterator[Any]:
+        ruled = apply_rules(events, self.config.touchpoints)
+        identified = customer != 0
+        keep = identified & ~ruled.ignored
+        for tag, rows in (
+            ("events", np.ones(len(events), bool)),
+            ("unidentified", ~identified),
+            ("ignored", identified & ruled.ignored),
+        ):
+            for entry in pc.value_counts(events["source"].filter(pa.array(rows))).to_pylist():
+                value = {"source": entry["values"], "kind": tag, "events": entry["counts"]}
+                yield beam.pvalue.TaggedOutput("results", ("accounting", value))
+        unmatched = events.select(["source", "channel", "event_type"]).filter(pa.array(~ruled.matched))
+        counts = unmatched.group_by(unmatched.column_names).aggregate([([], "count_all")])
+        for row in counts.to_pylist():
+            yield beam.pvalue.TaggedOutput("results", ("unmatched", row))
+        events = events.append_column("touchpoint", ruled.touchpoint).append_column("stage", ruled.stage)
+        events = events.append_column("customer", pa.array(customer))
+        if not keep.all():
+            events, customer = events.filter(pa.array(keep)), customer[keep]
+        codes = bucket_of(customer, self.buckets)
+        name = f"touchpoints-{Path(first.path).stem}"
+        yield from spill(events, codes, self.folder, name)
+
+
+class BucketEvents(beam.PTransform):
+    """Tuples of LinkedFile to (bucket, Part of events with their customer); results for the accounting."""
+
+    def __init__(
+        self, root: str, config: Config, customers: str, folder: str, buckets: int, threads: int
+    ) -> None:
+        super().__init__()
+        self._kernel = _BucketFiles(root, config, customers, folder, buckets)
+        self._threads = threads
+
+    def expand(self, files: beam.PCollection) -> Any:
+        return files | Kernel(self._kernel, self._threads, ("results",))

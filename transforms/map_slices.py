@@ -1,0 +1,156 @@
+"""Slices of files mapped to events, spilled by event date, their keys spilled by key bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from contracts.config import Config
+from models.dictionaries import constant
+from models.event_keys import bucket_of, key_events
+from models.identifiers import Pseudonymiser
+from models.mapping import Mapping, compile_mapping, map_records
+from transforms.kernel import Kernel
+from transforms.parts import Part, spill
+from transforms.plan_files import Slice
+from transforms.read_records import RawBatch, read_slice
+
+__all__ = ["KeyPart", "MapSlices"]
+
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class KeyPart:
+    """Keys of one bucket from one spill of events; `place` in them is a row of that spill."""
+
+    keys: Part
+    spill: str
+    source: str
+    file_id: str
+
+
+@dataclass(frozen=True)
+class _MapSlice:
+    """The kernel: reads a slice, maps it, spills what comes of it."""
+
+    config: Config
+    pseudonymiser: Pseudonymiser | None
+    now: datetime
+    folder: str
+    key_buckets: int
+
+    @cached_property
+    def _mappings(self) -> dict[str, Mapping]:
+        return {name: compile_mapping(name, self.config) for name in self.config.sources}
+
+    def __call__(self, piece: Slice) -> Iterator[Any]:
+        limits = self.config.lake
+        batches = read_slice(
+            piece,
+            self.config.sources[piece.source],
+            slice_bytes=limits.slice_mb << 20,
+            max_record_bytes=limits.max_record_mb << 20,
+        )
+        for number, batch in enumerate(batches):
+            yield from self._batch(piece, f"{piece.file_id}-{piece.start:014d}-{number:06d}", batch)
+
+    def _batch(self, piece: Slice, name: str, batch: RawBatch) -> Iterator[Any]:
+        mapped = map_records(
+            batch.table,
+            self._mappings[piece.source],
+            now=self.now,
+            pseudonymiser=self.pseudonymiser,
+        )
+        dead = self._dead_letters(piece, batch, mapped.dead_letters)
+        counts = {
+            "source": piece.source,
+            "file_id": piece.file_id,
+            "records_read": batch.records,
+            "accepted": len(mapped.events),
+            "dead_letters": len(dead),
+            "quarantined": len(mapped.quarantine),
+            "withheld": mapped.withheld,
+        }
+        yield beam.pvalue.TaggedOutput("counts", counts)
+        for tag, rows in (("dead", dead), ("held", self._located(mapped.quarantine, piece))):
+            for _, part in spill(rows, np.zeros(len(rows), np.int64), self.folder, f"{tag}-{name}"):
+                yield beam.pvalue.TaggedOutput(tag, part)
+        if len(mapped.events):
+            yield from self._events(piece, name, self._located(mapped.events, piece))
+
+    def _events(self, piece: Slice, name: str, events: pa.Table) -> Iterator[Any]:
+        days = events["event_time"].cast(pa.int64()).to_numpy() // _DAY_US
+        if np.any(days[1:] < days[:-1]):
+            order = np.argsort(days, kind="stable")
+            events, days = events.take(order), days[order]
+        keys = key_events(events, piece.source)
+        parts = spill(_compact(events), days, self.folder, f"events-{name}")
+        for day, part in parts:
+            yield (piece.source, day), part
+        path = parts[0][1].path
+        buckets = bucket_of(keys["key"].to_numpy(), self.key_buckets)
+        for bucket, part in spill(keys, buckets, self.folder, f"keys-{name}"):
+            key_part = KeyPart(part, path, piece.source, piece.file_id)
+            yield beam.pvalue.TaggedOutput("keys", (bucket, key_part))
+
+    @staticmethod
+    def _located(events: pa.Table, piece: Slice) -> pa.Table:
+        return events.append_column("file_id", constant(piece.file_id, len(events)))
+
+    @staticmethod
+    def _dead_letters(piece: Slice, batch: RawBatch, unmapped: pa.Table) -> pa.Table:
+        unreadable = pa.table(
+            {
+                "position": pa.array([u.position for u in batch.unreadable], pa.int64()),
+                "reason": pa.array([u.reason for u in batch.unreadable], pa.string()),
+                "message": pa.array([u.message for u in batch.unreadable], pa.string()),
+            }
+        )
+        dead = pa.concat_tables([unmapped.select(unreadable.column_names), unreadable])
+        source = pa.array([piece.source] * len(dead), pa.string())
+        file_id = pa.array([piece.file_id] * len(dead), pa.string())
+        return dead.add_column(0, "source", source).add_column(1, "file_id", file_id).sort_by("position")
+
+
+_FEW_VALUES = ("source", "event_type", "channel", "currency", "file_id")
+
+
+def _compact(events: pa.Table) -> pa.Table:
+    """Plain text where there may be many values: each spilled batch would carry them all."""
+    for place, field in enumerate(events.schema):
+        if pa.types.is_dictionary(field.type) and field.name not in _FEW_VALUES:
+            events = events.set_column(place, field.name, events[field.name].cast(pa.string()))
+    return events
+
+
+class MapSlices(beam.PTransform):
+    """Map slices to events.
+
+    Outputs: ``main`` ((source, day), Part of events), ``keys`` (bucket, KeyPart), ``dead`` and ``held`` (Part),
+    ``counts`` (a dict a batch: where its records went).
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        pseudonymiser: Pseudonymiser | None,
+        now: datetime,
+        folder: str,
+        key_buckets: int,
+        threads: int,
+    ) -> None:
+        super().__init__()
+        self._kernel = _MapSlice(config, pseudonymiser, now, folder, key_buckets)
+        self._threads = threads
+
+    def expand(self, slices: beam.PCollection) -> Any:
+        return slices | Kernel(self._kernel, self._threads, ("keys", "dead", "held", "counts"))
