@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["COUNTS_SCHEMA", "codes", "counts_rows", "merge_counts", "sum_by"]
+__all__ = ["COUNTS_SCHEMA", "codes", "counts_rows", "encode", "merge_counts", "starts", "sum_by"]
 
 _CODE = pa.dictionary(pa.int32(), pa.string())
 _TEXTS = ("level", "segment", "segment_value", "source_node", "target_node", "measure")
@@ -60,23 +60,34 @@ def codes(column: pa.ChunkedArray | pa.Array, null: str | None = None) -> tuple[
     >>> found.tolist(), texts.to_pylist()
     ([2, 0, 1], ['(none)', 'store', 'web'])
     """
+    index, texts = encode(column)
+    if len(index) and index.min() < 0:
+        if null is None:
+            raise ValueError(f"{(index < 0).sum()} nulls where there must be none")
+        texts = pa.concat_arrays([texts, pa.array([null])])
+        index = np.where(index < 0, len(texts) - 1, index)
+    distinct = texts.unique()
+    distinct = distinct.take(pc.sort_indices(distinct))
+    place = pc.index_in(texts, value_set=distinct).to_numpy().astype(np.int64)
+    return place[index], distinct
+
+
+def encode(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, pa.Array]:
+    """Integer codes of a text column, -1 for null, and the texts that occur, in any order."""
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     encoded = column.unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
-        encoded = pa.concat_arrays(encoded.chunks)
-    texts, index = encoded.dictionary.cast(pa.string()), encoded.indices
-    if encoded.null_count:
-        if null is None:
-            raise ValueError(f"{encoded.null_count} nulls where there must be none")
-        texts = pa.concat_arrays([texts, pa.array([null])])
-        index = index.fill_null(len(texts) - 1)
-    distinct = texts.unique()
-    distinct = distinct.take(pc.sort_indices(distinct))
-    place = pc.index_in(texts, value_set=distinct).to_numpy().astype(np.int64)
-    return place[index.to_numpy()], distinct
+        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], encoded.type)
+    index = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+    texts = encoded.dictionary.cast(pa.string())
+    occurs = np.bincount(index + 1, minlength=len(texts) + 1)[1:] > 0
+    if not occurs.all():
+        index = np.append(np.cumsum(occurs) - 1, -1)[index]
+        texts = texts.filter(pa.array(occurs))
+    return index, texts
 
 
 def counts_rows(
@@ -111,8 +122,19 @@ def sum_by(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
         return keys, values
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
-    first = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
+    first = np.flatnonzero(starts(keys))
     return keys[first], np.add.reduceat(values[order], first)
+
+
+def starts(keys: Ints) -> NDArray[np.bool_]:
+    """Where a run of equal keys begins.
+
+    >>> starts(np.array([3, 3, 5])).tolist()
+    [True, False, True]
+    """
+    begins = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=begins[1:])
+    return begins
 
 
 def merge_counts(partials: Iterable[pa.Table]) -> pa.Table:
@@ -146,7 +168,9 @@ def _add_up(tables: list[pa.Table]) -> pa.Table:
     parts = [*(places for places, _ in encoded), bins]
     sizes = [*(max(len(texts), 1) for _, texts in encoded), int(bins.max(initial=0)) + 1]
     if np.prod(np.array(sizes, dtype=np.float64)) >= 2.0**63:
-        raise OverflowError(f"more than 2^63 possible keys: {dict(zip(_TEXTS, sizes, strict=False))}")
+        raise OverflowError(
+            f"more than 2^63 possible keys: {dict(zip(_TEXTS, sizes, strict=False))}"
+        )
     key = np.ravel_multi_index(parts, sizes) if len(bins) else bins
     key, count = sum_by(key, table["count"].to_numpy())
     *places, bins = np.unravel_index(key, sizes)

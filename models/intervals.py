@@ -32,7 +32,9 @@ Z95 = 1.959963984540054
 Floats = NDArray[np.float64]
 
 
-def wilson_interval(successes: ArrayLike, trials: ArrayLike, z: float = Z95) -> tuple[Floats, Floats]:
+def wilson_interval(
+    successes: ArrayLike, trials: ArrayLike, z: float = Z95
+) -> tuple[Floats, Floats]:
     """Wilson's score interval of shares.
 
     Parameters

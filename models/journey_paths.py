@@ -1,18 +1,18 @@
 """Journeys as paths, and paths as sparse counts.
 
 A *path* is the sequence of touchpoints of a journey with repeats of one touchpoint collapsed: ten
-page views in a row say that somebody browsed, not that ten things happened. A `PathCorpus` holds the
-paths of many journeys end to end, as integer codes into a shared vocabulary, with offsets, the way a
-CSR matrix holds its rows.
+page views in a row say that somebody browsed, not that ten things happened. A `PathCorpus` holds
+the paths of many journeys end to end, as integer codes into a shared vocabulary, with offsets,
+the way a CSR matrix holds its rows.
 
-What a mixture of Markov chains has to know about a path is how often each *move* was made, START and
-END included; nothing else of the order matters to it. `count_moves` gives those counts, one row a
-journey, and beside them, for each touchpoint, the channels it came by and the time until the next.
-Every column belongs to one *origin*, the thing it is a choice of: the moves out of one touchpoint
-are one multinomial, the channels of one touchpoint another, its gaps a third.
+What a mixture of Markov chains has to know about a path is how often each *move* was made, START
+and END included; nothing else of the order matters to it. `count_moves` gives those counts, one
+row a journey, and beside them, for each touchpoint, the channels it came by and the time until
+the next. Every column belongs to one *origin*, the thing it is a choice of: the moves out of one
+touchpoint are one multinomial, the channels of one touchpoint another, its gaps a third.
 
-Journeys are kept in order of `journey_id`, columns in the order of the vocabulary, so results do not
-depend on the order of the input's rows.
+Journeys are kept in order of `journey_id`, columns in the order of the vocabulary, so results do
+not depend on the order of the input's rows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 IntArray = npt.NDArray[np.int64]
 
 GAP_EDGES_S = (10.0, 60.0, 600.0, 3_600.0, 86_400.0, 604_800.0)
-"""Bounds of the gap bins, seconds: 10 s, 1 min, 10 min, 1 h, 1 d, 1 week; a gap on a bound is above it."""
+"""Bounds of the gap bins, seconds (10 s to 1 week); a gap on a bound is above it."""
 
 _UNKNOWN = -1
 
@@ -128,14 +128,14 @@ class MoveSpace:
         )
 
     def name(self, column: int) -> str:
-        """A move column in words: ``'a > b'``, with START and END."""
+        """Spell a move column out: ``'a > b'``, with START and END."""
         touchpoints = self.vocabulary.touchpoints
         origin, target = divmod(column, len(touchpoints) + 1)
         return f"{(*touchpoints, 'START')[origin]} > {(*touchpoints, 'END')[target]}"
 
 
 def path_vocabulary(steps: pa.Table) -> PathVocabulary:
-    """The vocabulary of a table of steps (columns `touchpoint`, `channel`)."""
+    """Collect the vocabulary of a table of steps (columns `touchpoint`, `channel`)."""
     return PathVocabulary(*(_distinct(steps[name]) for name in ("touchpoint", "channel")))
 
 
@@ -144,10 +144,12 @@ def path_corpus(steps: pa.Table, vocabulary: PathVocabulary) -> PathCorpus:
 
     Parameters
     ----------
-    steps : table with `journey_id`, `step` (unique within the journey, ascending in time),
-        `touchpoint`, `channel`, `dwell_s` (seconds to the journey's next step, null at its last);
-        rows in any order, strings plain or dictionary-encoded.
-    vocabulary : touchpoints and channels with a code.
+    steps : pa.Table
+        `journey_id`, `step` (unique within the journey, ascending in time), `touchpoint`,
+        `channel`, `dwell_s` (seconds to the journey's next step, null at its last); rows in any
+        order, strings plain or dictionary-encoded.
+    vocabulary : PathVocabulary
+        Touchpoints and channels with a code.
 
     Examples
     --------
@@ -190,7 +192,7 @@ def path_corpus(steps: pa.Table, vocabulary: PathVocabulary) -> PathCorpus:
 
 
 def count_moves(corpus: PathCorpus) -> sp.csr_array:
-    """Moves, channels and gaps of each journey, columns as `MoveSpace` lays them out.
+    """Count moves, channels and gaps of each journey, columns as `MoveSpace` lays them out.
 
     What touches an unknown touchpoint, channel or gap is left out.
 
@@ -252,7 +254,7 @@ def _encode(column: pa.ChunkedArray, values: tuple[str, ...]) -> IntArray:
 
 
 def _encode_sorted(column: pa.ChunkedArray) -> tuple[pa.StringArray, IntArray]:
-    """The distinct entries, ascending, and the position of each row's entry among them."""
+    """Return the distinct entries, ascending, and each row's place among them."""
     encoded = _dictionary(column)
     values = encoded.dictionary.take(pc.unique(encoded.indices)).unique()
     values = values.take(pc.array_sort_indices(values))

@@ -1,16 +1,16 @@
 """A mixture of first-order Markov chains, fitted by EM on sparse counts.
 
-Each journey is drawn from one of K chains over the touchpoints; the chain says where journeys start,
-what follows what, and where they end. The likelihood of a journey needs only its counts of moves
-(`models.journey_paths.count_moves`), so the chains are a mixture of *multinomials with origins*: the
-columns that share an origin are the alternatives of one choice. Channels and gaps enter as more
-origins. With a single origin this is the plain multinomial mixture.
+Each journey is drawn from one of K chains over the touchpoints; the chain says where journeys
+start, what follows what, and where they end. The likelihood of a journey needs only its counts of
+moves (`models.journey_paths.count_moves`), so the chains are a mixture of *multinomials with
+origins*: the columns that share an origin are the alternatives of one choice. Channels and gaps
+enter as more origins. With a single origin this is the plain multinomial mixture.
 
-EM [1]_ alternates posteriors (one sparse product) and weighted counts (another). Three things make it
-fast and steady: equal rows are merged first, several random starts run side by side on a subsample and
-only the best is finished on all rows, and a Dirichlet prior draws every choice towards the pooled one,
-so that a rare origin is not taken for a difference. What is maximised, and never falls from one
-iteration to the next, is log likelihood plus log prior.
+EM [1]_ alternates posteriors (one sparse product) and weighted counts (another). Three things
+make it fast and steady: equal rows are merged first, several random starts compete on a subsample
+and only the best is finished on all rows, and a Dirichlet prior draws every choice towards the
+pooled one, so that a rare origin is not taken for a difference. What is maximised, and never
+falls from one iteration to the next, is log likelihood plus log prior.
 
 References
 ----------
@@ -54,7 +54,7 @@ class MixtureParameters(NamedTuple):
         return rows @ self.log_probabilities + self.log_weights
 
     def permuted(self, order: IntArray) -> MixtureParameters:
-        """The same components in another order."""
+        """Put the components in another order."""
         return MixtureParameters(self.log_weights[order], self.log_probabilities[:, order])
 
 
@@ -90,7 +90,7 @@ class CountData:
         return cls(counts[first], weights.astype(np.float64), prior_strength * shares, origins)
 
     def sample(self, size: int, random_state: np.random.RandomState) -> CountData:
-        """`size` rows drawn without replacement, more often the heavier; itself if it has no more."""
+        """`size` rows without replacement, the heavier more often; itself if it has no more."""
         if self.rows.shape[0] <= size:
             return self
         race = random_state.standard_exponential(self.rows.shape[0]) / self.weights
@@ -107,10 +107,9 @@ class CountData:
         )
 
     def totals(self, counts: FloatArray) -> FloatArray:
-        """Sums of (F, K) counts over the alternatives of each origin, shape (origins, K)."""
-        f = len(self.origins)
-        sums = sp.csr_array((np.ones(f), (self.origins, np.arange(f))))
-        return sums @ counts
+        """Sum (F, K) counts over the alternatives of each origin, shape (origins, K)."""
+        n, f = self.origins.max(initial=-1) + 1, len(self.origins)
+        return sp.csr_array((np.ones(f), (self.origins, np.arange(f))), shape=(n, f)) @ counts
 
     def log_prior(self, parameters: MixtureParameters) -> float:
         """Log density of the prior up to a constant."""
@@ -146,14 +145,21 @@ class MarkovMixture(DensityMixin, ClusterMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_components : number of chains K.
-    origins : int array of shape (n_features,), for each column the choice it is an alternative of,
-        as `MoveSpace.origins`; None for one choice only.
-    prior_strength : weight of the prior, in observations per origin and component.
-    n_init : random starts.
-    init_size : rows of the subsample that the starts compete on.
-    max_iter, tol : EM ends after so many iterations, or when one gains less nats a journey.
-    random_state : int, RandomState or None.
+    n_components : int
+        Number of chains K.
+    origins : int array of shape (n_features,), or None
+        For each column the choice it is an alternative of, as `MoveSpace.origins`; None for one
+        choice only.
+    prior_strength : float
+        Weight of the prior, in observations per origin and component.
+    n_init : int
+        Random starts.
+    init_size : int
+        Rows of the subsample that the starts compete on.
+    max_iter, tol : int, float
+        EM ends after so many iterations, or when one gains less nats a journey.
+    random_state : int, RandomState or None
+        Seed.
 
     Attributes
     ----------
@@ -258,19 +264,16 @@ class MarkovMixture(DensityMixin, ClusterMixin, BaseEstimator):
 def best_start(
     data: CountData, k: int, n_init: int, size: int, random_state: np.random.RandomState
 ) -> MixtureParameters:
-    """The best of `n_init` short EM runs on a subsample, each from k x 3 random rows."""
+    """Run `n_init` short EMs on a subsample, each component begun from 3 rows; the best wins."""
     few = data.sample(size, random_state)
-    best: tuple[float, MixtureParameters] | None = None
+    runs = []
     for _ in range(n_init):
         seeds = np.zeros((few.rows.shape[0], k))
         chosen = random_state.choice(few.rows.shape[0], size=(_SEEDS, k))
         seeds[chosen, np.arange(k)] = 1.0 / few.weights[chosen]
         start = few.maximise(seeds)._replace(log_weights=np.full(k, -np.log(k)))
-        parameters, objectives = expectation_maximisation(few, start, _START_ITERATIONS, 1e-4)
-        if best is None or objectives[-1] > best[0]:
-            best = objectives[-1], parameters
-    assert best is not None
-    return best[1]
+        runs.append(expectation_maximisation(few, start, _START_ITERATIONS, 1e-4))
+    return max(runs, key=lambda run: run[1][-1])[0]
 
 
 _SEEDS = 3

@@ -1,27 +1,28 @@
 """Portraits of personas: how large they are, what sets them apart, what to call them.
 
-*Size.* The share of a persona is the mean posterior of all journeys, which is nearer the truth than a
-count of the assigned ones. Its interval is Wilson's, with each journey counting only as far as its
-posterior tells the personas apart: the information on a mixing weight is that of
-r = Var(posterior) / (share (1 - share)) journeys apiece [1]_.
+*Size.* The share of a persona is the mean posterior of all journeys, which is nearer the truth
+than a count of the assigned ones. Its interval is Wilson's, with each journey counting only as
+far as its posterior tells the personas apart: the information on a mixing weight is that of r =
+Var(posterior) / (share (1 - share)) journeys apiece [1]_.
 
-*Features.* What sets a persona apart is measured by log-odds with an informative Dirichlet prior [2]_
-on "the journey holds the touchpoint" and "the journey holds the move", each kind for itself. The
-prior, 500 observations spread as in all journeys, keeps rare features from winning by chance.
+*Features.* What sets a persona apart is measured by log-odds with an informative Dirichlet prior
+[2]_ on "the journey holds the touchpoint" and "the journey holds the move", each kind for itself.
+The prior, 500 observations spread as in all journeys, keeps rare features from winning by chance.
 
 *Names* are made by rule from the most distinctive features; no two personas share one.
 
-*Exemplars* are real journeys that are neither trivial nor odd: of middling length (between the 40% and
-80% quantiles), firm (posterior over .9), with the median likelihood a step.
+*Exemplars* are real journeys that are neither trivial nor odd: of middling length (between the
+40% and 80% quantiles), firm (posterior over .9), with the median likelihood a step.
 
-All counts are whole numbers (posteriors in units of 2^-20), so portraits of buckets add up exactly,
-in any order.
+All counts are whole numbers (posteriors in units of 2^-20), so portraits of buckets add up
+exactly, in any order.
 
 References
 ----------
-.. [1] D. M. Titterington, A. F. M. Smith, U. E. Makov (1985), "Statistical Analysis of Finite Mixture
-   Distributions", section 3.2.
-.. [2] B. L. Monroe, M. P. Colaresi, K. M. Quinn (2008), "Fightin' Words", Political Analysis 16(4).
+.. [1] D. M. Titterington, A. F. M. Smith, U. E. Makov (1985), "Statistical Analysis of Finite
+   Mixture Distributions", section 3.2.
+.. [2] B. L. Monroe, M. P. Colaresi, K. M. Quinn (2008), "Fightin' Words", Political Analysis
+   16(4).
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class PersonaCounts:
 
     @classmethod
     def total(cls, parts: Iterable[Self]) -> Self:
-        """The counts of all parts together."""
+        """Add the counts of all parts."""
         every = list(parts)
         return cls(
             **{
@@ -105,9 +106,11 @@ class Feature:
 def share_intervals(counts: PersonaCounts, fit_journeys: int) -> FloatArray:
     """Shares of the personas with 95% intervals, shape (K, 3): share, low, high.
 
-    `fit_journeys` is the number of journeys that the personas were learnt from; more journeys scored
-    do not make the shares more certain than that. The personas themselves are taken as known.
+    `fit_journeys` is the number of journeys that the personas were learnt from; to score more does
+    not make the shares more certain than that. The personas themselves are taken as known.
     """
+    if len(counts.posteriors) == 1:
+        return np.ones((1, 3))
     n = max(int(counts.scored[0]), 1)
     share = counts.posteriors / (n * POSTERIOR_UNIT)
     spread = np.maximum(counts.squares / (n * POSTERIOR_UNIT) - share**2, 0.0)
@@ -116,8 +119,6 @@ def share_intervals(counts: PersonaCounts, fit_journeys: int) -> FloatArray:
     centre = (share + _Z_95**2 / (2 * effective)) / (1 + _Z_95**2 / effective)
     reach = np.sqrt(binomial / effective + (_Z_95 / (2 * effective)) ** 2)
     reach *= _Z_95 / (1 + _Z_95**2 / effective)
-    if len(share) == 1:
-        return np.array([[1.0, 1.0, 1.0]])
     return np.stack([share, np.clip(centre - reach, 0, 1), np.clip(centre + reach, 0, 1)], axis=1)
 
 
@@ -126,7 +127,8 @@ def log_odds(holding: IntArray) -> FloatArray:
 
     Parameters
     ----------
-    holding : shape (K, F), journeys of each persona that hold each feature, of one kind.
+    holding : int array of shape (K, F)
+        Journeys of each persona that hold each feature, of one kind.
 
     Returns
     -------
@@ -137,11 +139,11 @@ def log_odds(holding: IntArray) -> FloatArray:
     >>> log_odds(np.array([[90, 10], [10, 90]])).round(1).tolist()
     [[6.5, -6.5], [-6.5, 6.5]]
     """
-    everyone = holding.sum(axis=0)
-    prior = PRIOR_OBSERVATIONS * (everyone + 1e-9) / (everyone + 1e-9).sum()
+    everyone, n_own = holding.sum(axis=0), holding.sum(axis=1, keepdims=True)
+    prior = PRIOR_OBSERVATIONS * (everyone + 0.5) / (everyone.sum() + 0.5 * len(everyone))
     own, others = holding + prior, everyone - holding + prior
-    own_rest = own.sum(axis=1, keepdims=True) - own
-    others_rest = others.sum(axis=1, keepdims=True) - others
+    own_rest = n_own + PRIOR_OBSERVATIONS - own
+    others_rest = everyone.sum() - n_own + PRIOR_OBSERVATIONS - others
     delta = np.log(own / own_rest) - np.log(others / others_rest)
     return delta / np.sqrt(1 / own + 1 / others)
 
@@ -149,7 +151,7 @@ def log_odds(holding: IntArray) -> FloatArray:
 def distinctive_features(
     counts: PersonaCounts, names: Sequence[str], n_touchpoints: int
 ) -> list[list[Feature]]:
-    """The at most ten features that set each persona apart, the most distinctive first.
+    """Find at most ten features that set each persona apart, the most distinctive first.
 
     `names` are those of the columns of ``counts.holding``, of which the first `n_touchpoints` are
     touchpoints and the others moves. Features of equal z come in alphabetic order.
@@ -174,7 +176,7 @@ def distinctive_features(
 
 
 def persona_names(features: Sequence[Sequence[Feature]]) -> tuple[str, ...]:
-    """A short name for each persona, made from its features; no two are the same.
+    """Make a short name for each persona from its features; no two are the same.
 
     The first feature gives the name, and the next one that speaks of another touchpoint completes
     it. Should two personas come out alike, the later one is told further features, and a number in
@@ -207,14 +209,27 @@ def persona_names(features: Sequence[Sequence[Feature]]) -> tuple[str, ...]:
 def exemplar_journeys(
     labels: IntArray, confidence: FloatArray, lengths: IntArray, log_likelihood: FloatArray, k: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Positions of up to three journeys that represent each of k personas; the first is its medoid.
+    """Choose up to three journeys to represent each of k personas; the first is its medoid.
 
     Parameters
     ----------
-    labels, confidence : shape (n,), most probable persona and its posterior.
-    lengths : shape (n,), touchpoints of each journey.
-    log_likelihood : shape (n,), under the journey's persona, nats.
+    labels : int array of shape (n,)
+        Most probable persona of each journey.
+    confidence : float array of shape (n,)
+        Its posterior.
+    lengths : int array of shape (n,)
+        Touchpoints of each journey.
+    log_likelihood : float array of shape (n,)
+        Under the journey's persona, nats.
+    k : int
+        Number of personas.
 
+    Returns
+    -------
+    For each persona, positions among the n journeys.
+
+    Notes
+    -----
     Journeys that are equally likely, step for step, are taken for the same path and shown once. A
     persona without firm journeys is shown by what it has.
     """

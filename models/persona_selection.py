@@ -1,20 +1,20 @@
 """How many personas the journeys hold, if any.
 
-Criteria that weigh fit against parameters (BIC, AIC, ICL) or judge shapes (silhouette and its like)
-fail on paths, and stability alone proves nothing: k-means cuts pure noise the same way twice. What
-works is to ask for three things at once.
+Criteria that weigh fit against parameters (BIC, AIC, ICL) or judge shapes (silhouette and its
+like) fail on paths, and stability alone proves nothing: k-means cuts pure noise the same way
+twice. What works is to ask for three things at once.
 
 1. *It predicts.* A mixture fitted on one half of the journeys must give the other half a higher
    likelihood than one chain does, by more than two standard errors.
-2. *It comes back.* The personas of two halves must sort the same journeys alike (adjusted Rand index,
-   ARI).
+2. *It comes back.* The personas of two halves must sort the same journeys alike (adjusted Rand
+   index, ARI).
 3. *It is sharp where it can be.* Long journeys say clearly whose they are. If many stay in doubt,
    tastes vary by degree and there are no kinds.
 
-The *merge path* gives a mixture for every number of personas at little cost: fit many, then merge the
-pair whose union loses the least likelihood, let EM settle, and so on down to one. Among the numbers
-from the one that reaches 90% of the greatest held-out gain to the one that reaches 99%, the answer is
-the largest whose ARI is at least .9 of the best among them.
+The *merge path* gives a mixture for every number of personas at little cost: fit many, then merge
+the pair whose union loses the least likelihood, let EM settle, and so on down to one. Among the
+numbers from the one that reaches 90% of the greatest held-out gain to the one that reaches 99%,
+the answer is the largest whose ARI is at least .9 of the best among them.
 """
 
 from __future__ import annotations
@@ -97,12 +97,17 @@ def select_personas(
 
     Parameters
     ----------
-    counts : shape (n, F), moves of journeys (`models.journey_paths.count_moves`), rows in an order that
-        does not depend on the input's (ascending `journey_id`).
-    lengths : touchpoints of each journey.
-    origins : shape (F,), the choice that each column is an alternative of.
-    max_personas : at most so many.
-    random_state : seed.
+    counts : csr_array of shape (n, F)
+        Moves of journeys (`models.journey_paths.count_moves`), rows in an order that does not
+        depend on the input's (ascending `journey_id`).
+    lengths : int array of shape (n,)
+        Touchpoints of each journey.
+    origins : int array of shape (F,)
+        The choice that each column is an alternative of.
+    max_personas : int
+        At most so many.
+    random_state : int
+        Seed.
     """
     n = counts.shape[0]
     whole = CountData.merge(counts, origins, PRIOR_STRENGTH)
@@ -143,7 +148,7 @@ def select_personas(
         reason = f"two halves of the data disagree on who belongs together (ARI {stability:.2f})"
         return Selection(one, "none", stability, reason, gains, stabilities)
 
-    parameters = merge_path(whole, first, random)[k - 1]
+    parameters = merge_path(whole, first, random, last=k)[0]
     doubtful = _doubtful_share(parameters, counts[lengths >= _LONG_LENGTH])
     if doubtful > _MOST_DOUBTFUL:
         reason = f"{doubtful:.0%} of the long journeys fit several patterns: taste, not kinds"
@@ -154,14 +159,14 @@ def select_personas(
 
 
 def merge_path(
-    data: CountData, first: int, random_state: np.random.RandomState
+    data: CountData, first: int, random_state: np.random.RandomState, last: int = 1
 ) -> list[MixtureParameters]:
-    """Mixtures of 1, 2, ... up to `first` components, each but the last merged from the next."""
+    """Mixtures of `last` components and one more each, up to `first`, each merged from the next."""
     k = min(first, data.rows.shape[0])
     start = best_start(data, k, n_init=10, size=3_000, random_state=random_state)
     parameters, _ = expectation_maximisation(data, start, max_iter=20, tol=1e-4)
     path = [parameters]
-    while k > 1:
+    while k > last:
         merged = _merge_closest(data, parameters)
         parameters, _ = expectation_maximisation(data, merged, max_iter=6, tol=1e-4)
         path.append(parameters)
@@ -186,7 +191,7 @@ def _merge_closest(data: CountData, parameters: MixtureParameters) -> MixturePar
     for a in range(k - 1):
         together = fit(counts[:, a, None] + counts[:, a + 1 :], sizes[a] + sizes[a + 1 :])
         loss[a, a + 1 :] = alone[a] + alone[a + 1 :] - together
-    a, b = np.unravel_index(loss.argmin(), loss.shape)
+    a, b = divmod(int(loss.argmin()), k)
     responsibilities[:, a] += responsibilities[:, b]
     return data.maximise(np.delete(responsibilities, b, axis=1))
 
@@ -197,7 +202,7 @@ def _x_log_x(counts: FloatArray) -> FloatArray:
 
 
 def _within_window(gains: FloatArray, stabilities: FloatArray) -> int:
-    """The largest number in the window that is nearly as stable as the best in it; at least 2."""
+    """Take the largest number in the window nearly as stable as the best in it; at least 2."""
     least, most = (int(np.argmax(gains >= share * gains.max())) for share in _WINDOW)
     window = np.arange(max(least, 1), max(most, 1) + 1)
     near_best = stabilities[window] >= _NEAR_BEST_STABILITY * stabilities[window].max()

@@ -1,14 +1,15 @@
 """Personas of journeys: found once on a sample, then given to every journey.
 
-`fit_personas` looks for kinds of journeys in a sample (`models.journey_sample`) and answers with a
-`PersonaModel`, plain arrays that travel to any worker. `apply_personas` scores a bucket of steps with
-it: a row of `journey_personas` for each journey, and counts that add up over buckets
-(`PersonaCounts.total`). `portraits` turns the sum into the tables `personas` and `persona_features`.
+`fit_personas` looks for kinds of journeys in a sample (`models.journey_sample`) and answers with
+a `PersonaModel`, plain arrays that travel to any worker. `apply_personas` scores a bucket of
+steps with it: a row of `journey_personas` for each journey, and counts that add up over buckets
+(`PersonaCounts.total`). `portraits` turns the sum into the tables `personas` and
+`persona_features`.
 
-Personas are `p1`, `p2` ... by falling size in the sample. A journey that is too short, or whose most
-probable persona has a posterior under .6, is `undetermined`: it counts towards the shares by its
-posterior, but belongs to nobody. Where the sample holds no kinds (`models.persona_selection`) there is
-one persona, `no_structure`, which all journeys belong to, with no confidence to tell.
+Personas are `p1`, `p2` ... by falling size in the sample. A journey that is too short, or whose
+most probable persona has a posterior under .6, is `undetermined`: it counts towards the shares by
+its posterior, but belongs to nobody. Where the sample holds no kinds (`models.persona_selection`)
+there is one persona, `no_structure`, which all journeys belong to, with no confidence to tell.
 """
 
 from __future__ import annotations
@@ -104,10 +105,13 @@ def fit_personas(sample: pa.Table, config: Personas, random_state: int = 0) -> P
 
     Parameters
     ----------
-    sample : steps (`journey_id`, `step`, `touchpoint`, `channel`, `dwell_s`) in any order; of more
+    sample : pa.Table
+        Steps (`journey_id`, `step`, `touchpoint`, `channel`, `dwell_s`) in any order; of more
         than ``config.fit_sample`` journeys those that `models.journey_sample` draws are used.
-    config : at most how many personas, from journeys of what length, fitted on how many.
-    random_state : seed; the same seed and journeys give the same personas.
+    config : Personas
+        At most how many personas, from journeys of what length, fitted on how many.
+    random_state : int
+        Seed; the same seed and journeys give the same personas.
     """
     steps = sample_steps(sample, config.fit_sample, config.min_touchpoints)
     corpus = path_corpus(steps, path_vocabulary(steps))
@@ -124,9 +128,9 @@ def fit_personas(sample: pa.Table, config: Personas, random_state: int = 0) -> P
     likelihood = joint[np.arange(len(labels)), labels] - found.parameters.log_weights[labels]
     posterior, _ = posteriors(joint)
     places = exemplar_journeys(labels, posterior.max(axis=1), corpus.lengths, likelihood, k)
-    names = ("No structure found",)
+    names: tuple[str, ...] = ("No structure found",)
     if k > 1:
-        portrayed = _count(corpus, counts, columns, posterior, labels, None)
+        portrayed = _count(corpus, counts, columns, posterior, labels)
         features = distinctive_features(
             portrayed,
             _feature_names(corpus.vocabulary, columns),
@@ -157,10 +161,13 @@ def apply_personas(
 
     Parameters
     ----------
-    model : from `fit_personas`.
-    steps : all steps of some journeys, in any order.
-    outcomes : `journey_id`, `outcome` (``converted``, ``lapsed`` or ``open``); journeys it lacks
-        count as open.
+    model : PersonaModel
+        From `fit_personas`.
+    steps : pa.Table
+        All steps of some journeys, in any order.
+    outcomes : pa.Table, optional
+        `journey_id`, `outcome` (``converted``, ``lapsed`` or ``open``); journeys it lacks count
+        as open.
 
     Returns
     -------
@@ -183,16 +190,16 @@ def apply_personas(
         },
         schema=table_schema("journey_personas"),
     )
-    return table, _count(corpus, counts, model.columns, posterior, labels, outcomes)
+    return table, _count(corpus, counts, model.columns, posterior, labels, outcomes=outcomes)
 
 
 def assign_personas(model: PersonaModel, steps: pa.Table) -> pa.Table:
-    """The rows of `journey_personas` for the journeys of `steps`."""
+    """Give the journeys of `steps` their rows of `journey_personas`."""
     return apply_personas(model, steps)[0]
 
 
 def portraits(model: PersonaModel, counts: PersonaCounts) -> tuple[pa.Table, pa.Table]:
-    """The tables `personas` and `persona_features`, from the counts of all journeys."""
+    """Draw the tables `personas` and `persona_features` from the counts of all journeys."""
     ids = model.persona_ids
     share, low, high = share_intervals(counts, model.fit_journeys).T
     decided = counts.converted + counts.lapsed
@@ -253,7 +260,8 @@ def _count(
     columns: IntArray,
     posterior: FloatArray,
     labels: IntArray,
-    outcomes: pa.Table | None,
+    *,
+    outcomes: pa.Table | None = None,
 ) -> PersonaCounts:
     """Count journeys by persona; a label beyond the personas is no persona."""
     n, k = posterior.shape

@@ -2,8 +2,8 @@
 
 A journey is a walk: START, its touchpoints in order, then CONVERSION, DROP_OFF or OPEN. The moves of
 all walks are the stage-transition graph. Here each bucket of customers is counted for itself
-(`count_transitions`) into rows that can be added (`models.counts`), and the sum is read as the two published
-tables (`finish`). A customer's whole history lies in one bucket, so distinct journeys and customers add up too.
+into rows that can be added (`models.counts`); the sum is read by `models.transition_tables`.
+A customer's whole history lies in one bucket, so distinct journeys and customers add up too.
 
 =================  ==========================================================================
 measure            what `count` holds
@@ -17,12 +17,11 @@ node_customers     customers who visit source_node; at START, all customers of t
 csat_answers       satisfaction answers given at source_node
 csat_sum           their sum, in billionths
 csat_squares       sum of their squares, in billionths
-stage_visits       visits to touchpoint source_node that belong to stage target_node
 =================  ==========================================================================
 
 Moves from a node to itself are counted; nothing is collapsed. **Flow is conserved**: a visit is entered by
-one move and left by one, so arrivals equal departures at every node, START is left once and an end reached
-once by every journey. `finish` refuses counts that break this.
+one move and left by one, so arrivals equal departures at every node, START is left once and an end is
+reached once by every journey.
 
 References
 ----------
@@ -40,13 +39,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from contracts.schemas import table_schema
-from models.absorbing_chain import CONVERSION, DROP_OFF, OPEN, START, AbsorbingChain
-from models.counts import codes, counts_rows, merge_counts, sum_by
-from models.dwell import BINS, bin_seconds, grouped_quantiles
-from models.intervals import mean_interval, wilson_interval
+from models.absorbing_chain import CONVERSION, DROP_OFF, OPEN, START
+from models.counts import codes, counts_rows, encode, merge_counts, starts, sum_by
+from models.dwell import BINS, bin_seconds
 
-__all__ = ["LEVELS", "NONE", "count_transitions", "finish", "merge_counts"]
+__all__ = [
+    "CSAT_UNIT",
+    "LEVELS",
+    "NONE",
+    "OUTCOMES",
+    "count_transitions",
+    "in_order",
+    "outcome_codes",
+]
 
 LEVELS = ("stage", "touchpoint", "channel")
 """What a node may be; each is a column of `touchpoints`."""
@@ -57,11 +62,21 @@ NONE = "(none)"
 CSAT_UNIT = 1_000_000_000
 """Satisfaction is added in billionths: exact, and good for nine billion answers."""
 
-_ENDS = {"converted": CONVERSION, "lapsed": DROP_OFF, "open": OPEN}
+OUTCOMES = {"converted": CONVERSION, "lapsed": DROP_OFF, "open": OPEN}
+"""Where a journey ends, by its outcome."""
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Coded = tuple[Ints, pa.Array]
+
+
+def outcome_codes(journeys: pa.Table) -> Ints:
+    """Place of each journey's outcome in `OUTCOMES`; ValueError if it has none."""
+    outcomes = pa.array(list(OUTCOMES))
+    found = pc.index_in(journeys["outcome"].cast(pa.string()), value_set=outcomes)
+    if found.null_count:
+        strange = journeys["outcome"].filter(pc.is_null(found)).unique().to_pylist()
+        raise ValueError(f"outcomes {strange} are none of {list(OUTCOMES)}")
+    return found.to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -74,15 +89,23 @@ class _Walks:
     """Number of each step's journey, ascending; shape (n_steps,)."""
     last: NDArray[np.bool_]
     """Whether a step is its journey's last; shape (n_steps,)."""
-    journeys: pa.Table
-    """Row i is journey number i."""
+    customer: Ints
+    """Number of each journey's customer; shape (n_journeys,)."""
+    end: Ints
+    """Place of each journey's end in `OUTCOMES`; shape (n_journeys,)."""
+    slices: dict[str, Coded]
+    """By segment: each journey's value."""
+    dwell: tuple[Ints, Ints]
+    """Steps that are left after a known time, and the bin of that time."""
+    csat: tuple[Ints, Ints, Ints]
+    """Steps with a satisfaction answer, the answer, and its square, both in `CSAT_UNIT`."""
 
 
 @dataclass(frozen=True)
 class _Slice:
     """Journeys by the value they have in a segment, at one level.
 
-    A *place* is an edge, source * len(texts) + target. A node is the edge from it to the empty text.
+    A *place* is an edge, ``source << bits | target``. A node is the edge from it to the empty text.
     """
 
     level: str
@@ -92,22 +115,20 @@ class _Slice:
     values: pa.Array
     texts: pa.Array
     """Texts of the codes of nodes."""
-
-    @property
-    def places(self) -> int:
-        return len(self.texts) ** 2
+    bits: int
+    """Bits of the code of a node."""
 
     def key(self, journey: Ints, place: Ints) -> Ints:
-        return self.value[journey] * self.places + place
+        return self.value[journey] << 2 * self.bits | place
 
     def rows(self, measure: str, keys: Ints, count: Ints, bins: Ints | int = 0) -> pa.Table:
-        value, place = np.divmod(keys, self.places)
-        source, target = np.divmod(place, len(self.texts))
-        coded = ((value, self.values), (source, self.texts), (target, self.texts))
-        return counts_rows(self.level, self.segment, measure, count, *coded, bins)
+        mask = (1 << self.bits) - 1
+        value = (keys >> 2 * self.bits, self.values)
+        source, target = (keys >> self.bits & mask, self.texts), (keys & mask, self.texts)
+        return counts_rows(self.level, self.segment, measure, count, value, source, target, bins)
 
     def tally(self, measure: str, keys: Ints) -> pa.Table:
-        return self.rows(measure, *_tally(keys, len(self.values) * self.places))
+        return self.rows(measure, *_tally(keys, len(self.values) << 2 * self.bits))
 
 
 def count_transitions(steps: pa.Table, journeys: pa.Table, segments: Sequence[str]) -> pa.Table:
@@ -137,19 +158,36 @@ def count_transitions(steps: pa.Table, journeys: pa.Table, segments: Sequence[st
     """
     if "all" in segments:
         raise ValueError("'all' is the slice of everybody and can't be the name of a segment")
-    walks = _walks(steps, journeys)
-    everybody = (np.zeros(walks.journeys.num_rows, dtype=np.int64), pa.array(["all"]))
-    slices = {"all": everybody, **{name: codes(walks.journeys[name], NONE) for name in segments}}
+    walks = _walks(steps, journeys, segments)
     parts: list[pa.Table] = []
     for level in (name for name in LEVELS if name in steps.column_names):
-        parts += _count_level(level, walks, slices)
-    if {"touchpoint", "stage"} <= set(steps.column_names):
-        parts.append(_count_stages(walks.steps))
+        parts += _count_level(level, walks)
     return merge_counts(parts)
 
 
-def _walks(steps: pa.Table, journeys: pa.Table) -> _Walks:
-    number, ids = codes(steps["journey_id"])
+def in_order(steps: pa.Table, journeys: pa.Table) -> tuple[pa.Table, Ints, pa.Table]:
+    """Sort steps by journey and step, and number the journeys in that order.
+
+    Parameters
+    ----------
+    steps, journeys : pa.Table
+        The steps (journey_id, step ...) of whole journeys, in any order, and these journeys.
+
+    Returns
+    -------
+    steps : pa.Table
+        Sorted.
+    journey : ndarray of shape (n_steps,)
+        Number of each step's journey, from 0, ascending.
+    journeys : pa.Table
+        Row i is journey number i.
+
+    Raises
+    ------
+    ValueError
+        If steps and journeys do not belong together or two steps of a journey share a number.
+    """
+    number, ids = encode(steps["journey_id"])
     known = journeys["journey_id"].cast(pa.string()).combine_chunks()
     row = pc.index_in(ids, value_set=known)
     if row.null_count or len(ids) != journeys.num_rows:
@@ -159,64 +197,69 @@ def _walks(steps: pa.Table, journeys: pa.Table) -> _Walks:
         )
     step = steps["step"].to_numpy().astype(np.int64)
     key = number * (step.max(initial=0) + 1) + step
-    if (np.diff(key) <= 0).any():
+    if (key[1:] <= key[:-1]).any():
         order = np.argsort(key)
         steps, number, key = steps.take(pa.array(order)), number[order], key[order]
-        if (np.diff(key) == 0).any():
+        if not starts(key).all():
             raise ValueError("two steps of a journey have one number, so their order is unknown")
-    last = np.diff(number, append=len(ids)) != 0
-    return _Walks(steps, number, last, journeys.take(row))
+    return steps, number, journeys.take(row)
 
 
-def _count_level(level: str, walks: _Walks, slices: dict[str, Coded]) -> Iterator[pa.Table]:
-    node, nodes = codes(walks.steps[level])
-    outcome, outcomes = codes(walks.journeys["outcome"])
-    if unknown := set(outcomes.to_pylist()) - set(_ENDS):
-        raise ValueError(f"outcomes {sorted(unknown)} are none of {sorted(_ENDS)}")
-    ends = [_ENDS[name] for name in outcomes.to_pylist()]
-    texts = pa.concat_arrays([nodes, pa.array(["", START, *ends])])
-    empty, start, end, width = len(nodes), len(nodes) + 1, len(nodes) + 2 + outcome, len(texts)
+def _walks(steps: pa.Table, journeys: pa.Table, segments: Sequence[str]) -> _Walks:
+    used = [n for n in (*LEVELS, "dwell_s", "csat") if n in steps.column_names]
+    steps, number, journeys = in_order(steps.select(["journey_id", "step", *used]), journeys)
+    last = np.roll(starts(number), -1)
 
-    target = np.append(node[1:], 0)
-    target[walks.last] = end
-    first = node[np.flatnonzero(np.append(True, walks.last[:-1]))] if len(node) else node
-    journey = np.concatenate((walks.journey, np.arange(len(outcome))))
-    source = np.concatenate((node, np.full(len(outcome), start)))
-    edge = source * width + np.concatenate((target, first))
-    visit = source * width + empty
-
-    dwell, csat = walks.steps["dwell_s"], walks.steps["csat"].cast(pa.float64())
-    waited = np.flatnonzero(pc.is_valid(dwell).to_numpy() & ~walks.last)
-    wait = bin_seconds(dwell.to_numpy()[waited])
+    everybody = (np.zeros(len(journeys), dtype=np.int64), pa.array(["all"]))
+    dwell, csat = steps["dwell_s"], steps["csat"].cast(pa.float64())
+    waited = np.flatnonzero(pc.is_valid(dwell).to_numpy() & ~last)
     answered = np.flatnonzero(pc.fill_null(pc.is_finite(csat), False).to_numpy())
     answer = csat.to_numpy()[answered]
-    sums = {"csat_sum": answer, "csat_squares": answer**2}
-    customer, _ = codes(walks.journeys["customer_id"])
-    visitors = {"move": _distinct(journey, edge), "node": _distinct(journey, visit)}
+    return _Walks(
+        steps=steps,
+        journey=number,
+        last=last,
+        customer=encode(journeys["customer_id"])[0],
+        end=outcome_codes(journeys),
+        slices={"all": everybody, **{name: codes(journeys[name], NONE) for name in segments}},
+        dwell=(waited, bin_seconds(dwell.to_numpy()[waited])),
+        csat=(answered, *(np.rint(a * CSAT_UNIT).astype(np.int64) for a in (answer, answer**2))),
+    )
 
-    for segment, (value, values) in slices.items():
-        slice_ = _Slice(level, segment, value, values, texts)
+
+def _count_level(level: str, walks: _Walks) -> Iterator[pa.Table]:
+    node, nodes = codes(walks.steps[level])
+    texts = pa.concat_arrays([nodes, pa.array(["", START, *OUTCOMES.values()])])
+    empty, start = len(nodes), len(nodes) + 1
+    bits = len(texts).bit_length()
+
+    # One move leaves each step; one more enters each journey's first step from START.
+    n_journeys = len(walks.end)
+    target = np.roll(node, -1)
+    target[walks.last] = start + 1 + walks.end
+    first = node[np.roll(walks.last, 1)]
+    journey = np.concatenate((walks.journey, np.arange(n_journeys)))
+    source = np.concatenate((node, np.full(n_journeys, start)))
+    edge = source << bits | np.concatenate((target, first))
+    visit = source << bits | empty
+    visitors = {"move": _distinct(journey, edge), "node": _distinct(journey, visit)}
+    waited, wait = walks.dwell
+    answered, answer, square = walks.csat
+
+    for segment, (value, values) in walks.slices.items():
+        slice_ = _Slice(level, segment, value, values, texts, bits)
         yield slice_.tally("moves", slice_.key(journey, edge))
         for kind, (who, place) in visitors.items():
             key = slice_.key(who, place)
             yield slice_.tally(f"{kind}_journeys", key)
-            yield slice_.tally(f"{kind}_customers", _distinct(customer[who], key)[1])
+            yield slice_.tally(f"{kind}_customers", _distinct(walks.customer[who], key)[1])
         key = slice_.key(walks.journey[waited], edge[waited]) * BINS + wait
-        bins, count = _tally(key, len(values) * slice_.places * BINS)
+        bins, count = _tally(key, (len(values) << 2 * bits) * BINS)
         yield slice_.rows("dwell", bins // BINS, count, bins % BINS)
         key = slice_.key(walks.journey[answered], visit[answered])
         yield slice_.tally("csat_answers", key)
-        for measure, amount in sums.items():
-            yield slice_.rows(measure, *sum_by(key, np.rint(amount * CSAT_UNIT).astype(np.int64)))
-
-
-def _count_stages(steps: pa.Table) -> pa.Table:
-    """Visits to each touchpoint by the stage they belong to."""
-    (source, nodes), (target, stages) = codes(steps["touchpoint"]), codes(steps["stage"])
-    pair, count = _tally(source * len(stages) + target, len(nodes) * len(stages))
-    source, target = np.divmod(pair, len(stages))
-    columns = {"source": (source, nodes), "target": (target, stages)}
-    return counts_rows("touchpoint", "all", "stage_visits", count, **columns)
+        yield slice_.rows("csat_sum", *sum_by(key, answer))
+        yield slice_.rows("csat_squares", *sum_by(key, square))
 
 
 def _tally(keys: Ints, size: int) -> tuple[Ints, Ints]:
@@ -225,40 +268,14 @@ def _tally(keys: Ints, size: int) -> tuple[Ints, Ints]:
         count = np.bincount(keys, minlength=size)
         found = np.flatnonzero(count)
         return found, count[found]
-    return sum_by(keys, np.ones_like(keys)) 
+    keys = np.sort(keys)
+    first = np.flatnonzero(starts(keys))
+    return keys[first], np.diff(first, append=len(keys))
 
 
 def _distinct(owner: Ints, place: Ints) -> tuple[Ints, Ints]:
     """Distinct pairs of owner and place."""
-    size = int(place.max(initial=0)) + 1
-    pairs = np.sort(owner * size + place)
-    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
-    return pairs // size, pairs % size
-
-
-def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table]:
-    """Read merged counts as the tables `stages` and `transitions`.
-
-    Parameters
-    ----------
-    counts : pa.Table
-        From `merge_counts`.
-    min_customers : int
-        Slices with fewer customers are left out (privacy).
-
-    Returns
-    -------
-    stages, transitions : pa.Table
-        In the schemas of `contracts.schemas`, rows sorted by key. Rates come with 95% Wilson intervals
-        and leave OPEN out of the denominator; they are null where the denominator is 0. Conversion
-        probabilities are those of the absorbing chain, to 12 decimals.
-
-    Raises
-    ------
-    ValueError
-        If arrivals and departures differ at a node: these are no counts of whole journeys.
-    """
-    view = _View.of(counts, min_customers)
-    edges = view.rows("moves")
-    dwell = view.rows("dwell")
-    ...
+    bits = int(place.max(initial=0)).bit_length()
+    pairs = np.sort(owner << bits | place)
+    pairs = pairs[starts(pairs)]
+    return pairs >> bits, pairs & ((1 << bits) - 1)

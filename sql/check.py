@@ -88,7 +88,10 @@ def stored_checks(db_path: Path) -> list[CheckResult]:
         rows = connection.execute(
             "SELECT name, promise, violations, examples FROM data_quality ORDER BY name"
         ).fetchall()
-    return [CheckResult(name, promise, count, tuple(told.splitlines())) for name, promise, count, told in rows]
+    return [
+        CheckResult(name, promise, count, tuple(told.splitlines()))
+        for name, promise, count, told in rows
+    ]
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, check: Statement) -> CheckResult:
@@ -105,7 +108,7 @@ def _ask(connection: duckdb.DuckDBPyConnection, check: Statement) -> CheckResult
 
 
 def _queries(check: Statement) -> Iterator[str]:
-    text = check.text.rstrip().removesuffix(";")
+    text = check.query
     if "{table}" not in text:
         yield text
         return

@@ -64,14 +64,14 @@ def digest(
             "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
         ).fetchall()
         return {
-            name: _digest_table(connection, name)
-            for (name,) in tables
-            if name not in _BOOKKEEPING
+            name: _digest_table(connection, name) for (name,) in tables if name not in _BOOKKEEPING
         }
 
 
 def _digest_table(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    provenance = {c.name for c in TABLES[table].columns if c.provenance} if table in TABLES else set()
+    provenance = (
+        {c.name for c in TABLES[table].columns if c.provenance} if table in TABLES else set()
+    )
     columns = [
         (name, kind)
         for name, kind in connection.execute(

@@ -102,15 +102,15 @@ def publish_database(
     building = path.with_name(f".{path.name}.{os.getpid()}")
     spill = building.with_suffix(".spill")
     building.unlink(missing_ok=True)
-    connection = duckdb.connect(
-        config={
-            "autoinstall_known_extensions": False,
-            "memory_limit": memory_limit,
-            "temp_directory": str(spill),
-            "TimeZone": "UTC",
-        }
-        | ({} if threads is None else {"threads": threads})
-    )
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "memory_limit": memory_limit,
+        "temp_directory": str(spill),
+        "TimeZone": "UTC",
+    }
+    if threads is not None:
+        config["threads"] = threads
+    connection = duckdb.connect(config=config)
     try:
         connection.execute("ATTACH ':memory:' AS lake")
         _open_lake(connection, declared, files)
@@ -174,7 +174,9 @@ def _declare_settings(
 
 def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[str]) -> None:
     """A view ``lake.journey_segments`` of the slices the graph was built for, 'all' among them."""
-    found = connection.execute("SELECT DISTINCT segment FROM lake.transitions ORDER BY 1").fetchall()
+    found = connection.execute(
+        "SELECT DISTINCT segment FROM lake.transitions ORDER BY 1"
+    ).fetchall()
     slices = [
         f"SELECT journey_id, {_text(segment)} AS segment, {_name(segment)} AS segment_value "
         f"FROM lake.journeys WHERE {_name(segment)} IS NOT NULL"
@@ -187,9 +189,7 @@ def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[s
     )
 
 
-def _build(
-    connection: duckdb.DuckDBPyConnection, declared: Mapping[str, Sequence[Column]]
-) -> None:
+def _build(connection: duckdb.DuckDBPyConnection, declared: Mapping[str, Sequence[Column]]) -> None:
     for macro in statements("macros"):
         connection.execute(macro.text)
     written = {file.name: file.text for file in statements("tables")}
@@ -211,7 +211,9 @@ def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[Check
         "INSERT INTO data_quality VALUES (?, ?, ?, ?, ?)",
         [[r.name, r.promise, r.passed, r.violations, "\n".join(r.examples)] for r in results],
     )
-    _comment(connection, "data_quality", "one row per check of the published numbers", _DATA_QUALITY)
+    _comment(
+        connection, "data_quality", "one row per check of the published numbers", _DATA_QUALITY
+    )
 
 
 def _comment(

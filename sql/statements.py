@@ -41,6 +41,15 @@ class Statement:
             lines.append(line.removeprefix("--").strip())
         return "\n".join(lines)
 
+    @property
+    def query(self) -> str:
+        """The text without its last semicolon, to stand in brackets.
+
+        >>> Statement("x", "SELECT 1;\\n").query
+        'SELECT 1'
+        """
+        return self.text.rstrip().removesuffix(";")
+
     def said(self, key: str) -> str:
         """What the header says after ``key:`` up to the next key, on one line; else empty.
 

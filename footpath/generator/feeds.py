@@ -2,13 +2,13 @@
 
 A `Feed` is a table with one row an event and a SQL expression that turns a row into the JSON text
 of a record. DuckDB evaluates the expression over slices of rows; absent fields are NULL fragments,
-which ``concat`` leaves out. Fields that every feed has:
+which ``concat`` leaves out. Besides its own columns, an expression may use those of the record:
 
 =============  ===========================================================================
 event_id       text; of records that are no events, an id of their own
 event_time     when it happened; `time_field` writes it, or spoils it where planned
 received       when the vendor had it
-chance         an integer from 0 to 999,999, for whatever else a record says
+kind           what the record is, see `lines.Kind`
 =============  ===========================================================================
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -31,6 +32,7 @@ from footpath.generator.walk import Steps
 __all__ = ["Chunk", "Feed", "connect", "lookup", "texts"]
 
 _SLICE = 65_536
+_JUNK_BYTES = 64
 _EVENTS_PER_PERSON = 1 << 14
 
 
@@ -133,8 +135,8 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 def texts(
     connection: duckdb.DuckDBPyConnection, feed: Feed, records: Records, ids: pa.Array
-) -> Iterator[tuple[slice, NDArray[np.uint8], NDArray[np.int32]]]:
-    """Write the records as text, a slice of rows at a time.
+) -> Iterator[tuple[int, memoryview]]:
+    """Write the records as text.
 
     Parameters
     ----------
@@ -147,16 +149,15 @@ def texts(
 
     Yields
     ------
-    slice, bytes, offsets
-        The rows; their text end to end, brackets, commas and newlines included; and where the
-        text of each begins, with the end of the last.
+    file, text
+        Number of a file and the bytes to append to it, brackets, commas and newlines included.
     """
     closing = np.where(records.closes, 1, 0)
     opening = np.zeros(len(records), np.int64)
+    junk = records.kind == Kind.BINARY
     if feed.batched:
-        readable = (records.kind != Kind.TRUNCATED) & (records.kind != Kind.BINARY)
-        opening = np.where((records.position == 0) & (records.kind != Kind.BINARY), 1, 0)
-        closing = np.where(records.closes & readable, 2, closing)
+        opening = np.where((records.position == 0) & ~junk, 1, 0)
+        closing = np.where(records.closes & ~junk & (records.kind != Kind.TRUNCATED), 2, closing)
     for begin in range(0, len(records), _SLICE):
         part = slice(begin, min(begin + _SLICE, len(records)))
         lines = feed.table.take(pa.array(records.row[part]))
@@ -168,8 +169,7 @@ def texts(
             .append_column("opening", lookup(opening[part], ["", "["]))
             .append_column("closing", lookup(closing[part], [",", "\n", "]\n"]))
         )
-        batches = pa.Table.from_batches(lines.combine_chunks().to_batches(_SLICE // 8))
-        connection.register("lines", batches)
+        connection.register("lines", pa.Table.from_batches(lines.to_batches(_SLICE // 8)))
         written = connection.sql(f"""
             WITH records AS (SELECT opening, closing, kind, {feed.sql} AS record FROM lines)
             SELECT concat(
@@ -177,7 +177,7 @@ def texts(
                 CASE kind
                     WHEN {Kind.EMPTY_OBJECT:d} THEN '{{}}'
                     WHEN {Kind.TRUNCATED:d} THEN left(record, 20 + length(record) // 2)
-                    WHEN {Kind.BINARY:d} THEN left(record, 64)
+                    WHEN {Kind.BINARY:d} THEN left(record, {_JUNK_BYTES})
                     ELSE record
                 END,
                 closing
@@ -185,16 +185,33 @@ def texts(
             FROM records
         """).to_arrow_table()
         connection.unregister("lines")
-        column = written.column("line").combine_chunks()
-        _, offsets_buffer, data = column.buffers()
-        offsets = np.frombuffer(offsets_buffer, np.int32)[: len(column) + 1]
-        text = np.frombuffer(data, np.uint8)[: offsets[-1]]
-        junk = np.flatnonzero(records.kind[part] == Kind.BINARY)
-        if junk.size:
-            text = text.copy()
-            for row in junk:
-                text[offsets[row] : offsets[row] + 64] |= 0x80
-        yield part, text, offsets
+        row = begin
+        for column in written.column("line").chunks:
+            rows = slice(row, row + len(column))
+            yield from _pieces(column, records.file[rows], junk[rows])
+            row += len(column)
+
+
+def _pieces(
+    column: pa.StringArray, file: NDArray[np.int64], junk: NDArray[np.bool_]
+) -> Iterator[tuple[int, memoryview]]:
+    """Cut a column of lines where the file changes, and make junk of the lines that shall be.
+
+    Junk is the line's own text with the highest bit of every byte set: never valid UTF-8, and
+    without a newline but its last.
+    """
+    _, offsets_buffer, data = column.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int32)[column.offset :]
+    changes = np.diff(file, prepend=-1) != 0
+    changes |= junk
+    changes[1:] |= junk[:-1]
+    cuts = [*np.flatnonzero(changes).tolist(), len(column)]
+    view = memoryview(data)
+    for begin, end in pairwise(cuts):
+        text = view[offsets[begin] : offsets[end]]
+        if junk[begin]:
+            text = memoryview(bytes(byte | 0x80 for byte in text[:-1]) + b"\n")
+        yield int(file[begin]), text
 
 
 def _moments(milliseconds: NDArray[np.int64]) -> pa.Array:

@@ -138,9 +138,7 @@ def plan_records(
     file = np.searchsorted(starts, received, side="right") - 1
     disorder = rng.integers(0, 20 * SECOND, len(row))
     order = np.lexsort((received + disorder, file))
-    row, kind, event_time, received, late, extra, file = (
-        column[order] for column in (row, kind, event_time, received, late, extra, file)
-    )
+    kind, file = kind[order], file[order]
 
     opens = np.ones(len(row), bool)
     if batched:
@@ -157,12 +155,12 @@ def plan_records(
     position = place - np.maximum.accumulate(np.where(opens, place, 0))
     first_line = line[np.searchsorted(file, file)] if len(row) else line
     return Records(
-        row=row,
+        row=row[order],
         kind=kind,
-        event_time=event_time,
-        received=received,
-        late=late,
-        extra=extra,
+        event_time=event_time[order],
+        received=received[order],
+        late=late[order],
+        extra=extra[order],
         file=file,
         line=line - first_line,
         position=position,

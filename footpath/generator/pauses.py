@@ -60,7 +60,7 @@ def _lognormal(median: int, sigma: float) -> Milliseconds:
 
 
 def _hours() -> Milliseconds:
-    """Times of day: few at night, a rise at noon, a peak in the evening."""
+    """Return times of day: few at night, a rise at noon, a peak in the evening."""
     weights = [2, 1, 1, 1, 1, 2, 4, 7, 9, 10, 11, 12, 14, 12, 10, 10, 11, 13, 16, 19, 20, 17, 11, 5]
     hour = lookup_table(weights).astype(np.int64)
     first = np.searchsorted(hour, hour)
@@ -88,14 +88,14 @@ def inside_session(
     persona: NDArray[np.int8], touchpoint: NDArray[np.int8], draw: Draws
 ) -> Milliseconds:
     """Pauses after a touchpoint that stay within the session: 2 s to 29.5 min."""
-    pause = _INSIDE[draw] * _DWELL[persona, touchpoint]
-    return np.clip(pause, 2 * SECOND, 29 * MINUTE + 30 * SECOND)
+    pause: Milliseconds = _INSIDE[draw] * _DWELL[persona, touchpoint]
+    return pause.clip(2 * SECOND, 29 * MINUTE + 30 * SECOND)
 
 
 def between_sessions(persona: NDArray[np.int8], draw: Draws) -> Milliseconds:
     """Pauses that end a session but no journey: 31 min to 26 d."""
-    pause = _BETWEEN[draw] * _PAUSE_PERCENT[persona] // 100
-    return np.clip(pause, 31 * MINUTE, 26 * DAY)
+    pause: Milliseconds = _BETWEEN[draw] * _PAUSE_PERCENT[persona] // 100
+    return pause.clip(31 * MINUTE, 26 * DAY)
 
 
 def between_journeys(

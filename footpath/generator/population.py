@@ -29,19 +29,20 @@ SLOTS_PER_PERSON = 5
 HOUSEHOLD_SLOT = 3
 KIOSK_SLOT = 4
 
-FIRST_NAMES = (
+_FIRST_NAMES = (
     "ada alan amira anna arjun astrid ben bruno carla chen clara dana david diego elena emil "
     "erik eva farah felix finn grace hana hugo ida ines ivan jan joao jonas julia kai kemal lara "
     "lea leo lina luca maja marco maria mia milan nadia nils noah nora olga oscar paula pedro "
     "petra rosa ruth sara sofia tariq theo tom uma vera yusuf zoe"
-).split()
-LAST_NAMES = (
+)
+_LAST_NAMES = (
     "adams aydin bakker becker berg bianchi bos brown castro chen cohen costa dekker diaz dubois "
     "evans fischer garcia green haas hansen hill horvat ito jansen jones kaya keller kim klein "
     "kumar lang larsen lee lopez maier martin meyer mora moreau nagy novak okafor olsen patel "
     "peeters petrov reyes ricci rossi santos sato schmidt silva singh smit taylor vega visser "
     "wagner walker weber wong young"
-).split()
+)
+FIRST_NAMES, LAST_NAMES = _FIRST_NAMES.split(), _LAST_NAMES.split()
 DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")
 
 
@@ -205,6 +206,6 @@ _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2")
 _UUID_DIGITS = [i for i in range(36) if i not in (8, 13, 18, 23)]
 
 _JOURNEYS = np.array(
-    [min(40, int((4096 / (4096 - u)) ** (1 / 1.2) + 1e-9)) for u in range(4096)], dtype=np.int16
+    [min(40, int((4096 / (4096 - u)) ** (1 / 1.0) + 1e-9)) for u in range(4096)], dtype=np.int16
 )
-"""Quantiles of the number of journeys: a Pareto tail with exponent 1.2, cut at 40."""
+"""Quantiles of the number of journeys: a Pareto tail with exponent 1.0, cut at 40."""

@@ -87,7 +87,9 @@ def namespaces(population: Population) -> dict[str, Namespace]:
     size = len(population)
     person = np.arange(size)
     email, phone = population.email, population.phone
-    area, exchange, line = (pc.utf8_slice_codeunits(phone, *cut) for cut in ((0, 3), (3, 6), (6, 10)))
+    area, exchange, line = (
+        pc.utf8_slice_codeunits(phone, *cut) for cut in ((0, 3), (3, 6), (6, 10))
+    )
     slot_owner = np.repeat(person, SLOTS_PER_PERSON)
     slot_owner[KIOSK_SLOT::SLOTS_PER_PERSON] = -1
     shopify = pa.array(7_000_000_000_000 + population.person_id).cast(pa.string())

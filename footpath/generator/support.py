@@ -55,9 +55,7 @@ def support_feed(chunk: Chunk, steps: Steps) -> Feed:
 
     dissatisfied = np.array([persona.dissatisfied for persona in PERSONAS])
     mood = np.array([_BAD_MOODS.get(name, 1.0) for name in topics])
-    bad = rng.random(size) < np.minimum(
-        dissatisfied[population.persona[person]] * mood[topic], 0.9
-    )
+    bad = rng.random(size) < np.minimum(dissatisfied[population.persona[person]] * mood[topic], 0.9)
     answered = chance % 100
     score = np.select([answered < 45, answered < 85], [np.where(bad, 1, 0), 2], 3)
     table = pa.table(

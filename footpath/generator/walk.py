@@ -9,7 +9,6 @@ events, plus a little for each of the some hundred steps of the most active pers
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -127,6 +126,20 @@ _IS_EMAIL = np.array([touchpoint.source == "email" for touchpoint in TOUCHPOINTS
 _PRE_PURCHASE = np.array([touchpoint.stage in PRE_PURCHASE for touchpoint in TOUCHPOINTS])
 _CONVERTS = np.array([touchpoint.name in CONVERSIONS for touchpoint in TOUCHPOINTS])
 _APART = np.array([round(touchpoint.apart * SLOTS) for touchpoint in TOUCHPOINTS] + [SLOTS])
+_COLUMNS: dict[str, type] = {
+    "person": np.int32,
+    "touchpoint": np.int8,
+    "time": np.int64,
+    "number": np.int16,
+    "session": np.int16,
+    "journey": np.int16,
+    "slot": np.int8,
+    "known": np.bool_,
+    "campaign": np.int8,
+    "message": np.int16,
+}
+"""What is written down of each event as it happens."""
+
 _STAYS_LOGGED_IN = round(0.85 * SLOTS)
 _LOGS_IN_AT_CHECKOUT = round(0.92 * SLOTS)
 _LOGS_IN_ANYWHERE = round(0.02 * SLOTS)
@@ -231,8 +244,10 @@ def walk(scenario: Scenario, population: Population, rng: np.random.Generator) -
         led_here[to == CODES["ad_landing"]] = draw[4, to == CODES["ad_landing"]] % _ADS
         latest[here] = count + np.arange(here.size)
         written.append(
-            (here, to, time[here], number[here], session[here], journey[here], slot[here])
-            + (known[here], led_here, message[here])
+            (
+                *(here, to, time[here], number[here], session[here], journey[here]),
+                *(slot[here], known[here], led_here, message[here]),
+            )
         )
         number[here] += 1
         count += here.size
@@ -244,23 +259,25 @@ def walk(scenario: Scenario, population: Population, rng: np.random.Generator) -
         here = here[logs_in]
         known[here] = population.registered[here]
         known_on[here, slot[here]] = known[here] & (slot[here] < HOUSEHOLD_SLOT)
+        login, nothing = np.full(here.size, CODES[LOGIN.name]), np.full(here.size, -1)
+        soon = time[here] + 300 + draw[5, logs_in] % 600
         written.append(
-            (here, np.full(here.size, CODES[LOGIN.name], np.int8))
-            + (time[here] + 300 + draw[5, logs_in] % 600, number[here], session[here])
-            + (journey[here], slot[here], known[here], np.full(here.size, -1), message[here])
+            (
+                *(here, login, soon, number[here], session[here], journey[here]),
+                *(slot[here], known[here], nothing, message[here]),
+            )
         )
         number[here] += 1
         count += here.size
         active = active[alive]
 
-    columns = [np.concatenate(parts) for parts in zip(*written, strict=True)]
+    columns = dict(zip(_COLUMNS, map(np.concatenate, zip(*written, strict=True)), strict=True))
     pain_point = np.full(count, -1, np.int8)
     for rows, index in hurt:
         pain_point[rows] = index
-    dtypes = (np.int32, np.int8, np.int64, np.int16, np.int16, np.int16, np.int8, bool, np.int8)
     steps = Steps(
-        *(column.astype(dtype) for column, dtype in zip(columns, (*dtypes, np.int16), strict=True)),
-        pain_point,
+        **{name: column.astype(_COLUMNS[name]) for name, column in columns.items()},
+        pain_point=pain_point,
     )
     return steps.take(np.lexsort((steps.number, steps.person)))
 

@@ -1,4 +1,5 @@
--- promise: CONVERSION, DROP_OFF and OPEN are reached by the converted, the lapsed and the open journeys.
+-- promise: CONVERSION, DROP_OFF and OPEN are reached by the converted, the lapsed and the open
+--   journeys.
 -- grain: level x end
 WITH ended AS (
     SELECT level, target_node AS ending, sum(count)::BIGINT AS arrived
@@ -14,7 +15,7 @@ outcomes AS (
         (SELECT count(*) FROM journeys WHERE journeys.outcome = ends.outcome) AS journeys
     FROM (VALUES ('CONVERSION', 'converted'), ('DROP_OFF', 'lapsed'), ('OPEN', 'open'))
         AS ends (ending, outcome)
-    CROSS JOIN (VALUES ('stage'), ('touchpoint')) AS levels (level)
+    CROSS JOIN (SELECT level FROM ended UNION VALUES ('stage'), ('touchpoint')) AS levels (level)
 )
 
 SELECT

@@ -1,4 +1,5 @@
--- promise: The ledger's number of dead letters is the number of rows in dead_letters, by source and file.
+-- promise: The ledger's number of dead letters is the number of rows in dead_letters, by
+--   source and file.
 -- grain: source x file content
 WITH ledger AS (
     SELECT source, file_id, sum(dead_letters) AS told

@@ -1,4 +1,5 @@
--- promise: The ledger's number of events is the number of rows in events, by source and file.
+-- promise: The ledger's number of events is the number of rows in events, by
+--   source and file.
 -- grain: source x file content
 WITH ledger AS (
     SELECT source, file_id, sum(events) AS told

@@ -1,4 +1,5 @@
--- promise: The ledger's number of quarantined is the number of rows in quarantine, by source and file.
+-- promise: The ledger's number of quarantined records is the number of rows in quarantine, by
+--   source and file.
 -- grain: source x file content
 WITH ledger AS (
     SELECT source, file_id, sum(quarantined) AS told

@@ -20,6 +20,7 @@ compared AS (
         coalesce(counted_touchpoints.touchpoints, 0) AS touchpoints,
         coalesce(told.touchpoints, 0) AS touchpoints_told,
         coalesce(lines, 0)::BIGINT AS lines,
+        coalesce(folded_lines, 0) AS folded_lines,
         coalesce(ignored, 0) AS ignored,
         coalesce(unidentified, 0) AS unidentified
     FROM counted_events
@@ -30,12 +31,14 @@ compared AS (
 SELECT
     source,
     format(
-        'source {}: {:,} events ({:,} accounted); {:,} lines in {:,} touchpoints ({:,} accounted) + '
-        '{:,} ignored + {:,} unidentified',
-        source, events, events_told, lines, touchpoints, touchpoints_told, ignored, unidentified
+        'source {}: {:,} events ({:,} accounted); {:,} lines in {:,} touchpoints ({:,} accounted, '
+        '{:,} lines folded) + {:,} ignored + {:,} unidentified',
+        source, events, events_told, lines, touchpoints, touchpoints_told, folded_lines, ignored,
+        unidentified
     ) AS problem
 FROM compared
 WHERE
     events <> events_told
     OR touchpoints <> touchpoints_told
+    OR lines <> touchpoints + folded_lines
     OR events <> lines + ignored + unidentified;

@@ -1,4 +1,5 @@
--- promise: Every touchpoint is in one journey, and its steps run from 1 to the journey's number of touchpoints.
+-- promise: Every touchpoint is in one journey, and its steps run from 1 to the
+--   journey's number of touchpoints.
 -- grain: journey
 WITH counted AS (
     SELECT

@@ -1,4 +1,5 @@
--- promise: Every touchpoint is in one session, and its steps run from 1 to the session's number of touchpoints.
+-- promise: Every touchpoint is in one session, and its steps run from 1 to the
+--   session's number of touchpoints.
 -- grain: session
 WITH counted AS (
     SELECT

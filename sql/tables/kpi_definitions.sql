@@ -5,7 +5,8 @@ FROM (VALUES
     ('journeys_started', 'Journeys started', 'count',
         'Journeys whose first touchpoint falls into the period.', NULL),
     ('conversion_rate', 'Conversion rate', 'share',
-        'Of the journeys that started in the period and have ended, the share that converted.',
+        'Of the journeys that started in the period and have ended, the share that converted; '
+        || 'too high in the last periods, whose other journeys have not had the time to lapse.',
         'converted + lapsed journeys; open ones are left out'),
     ('orders', 'Orders', 'count',
         'Touchpoints in the period that are conversions.', NULL),

@@ -5,18 +5,18 @@
 -- Definitions: the table kpi_definitions. All sums are exact, so that no order of rows matters.
 CREATE TABLE kpis AS
 WITH started AS (
-    SELECT journey_id, started_at AS at, outcome
+    SELECT journey_id, started_at AS moment, outcome
     FROM journeys
 ),
 
 sessions_begun AS (
-    SELECT journey_id, customer_id, event_time AS at
+    SELECT journey_id, customer_id, event_time AS moment
     FROM touchpoints
     WHERE session_step = 1
 ),
 
 ordered AS (
-    SELECT journey_id, event_time AS at, value, currency
+    SELECT journey_id, event_time AS moment, value, currency
     FROM touchpoints
     WHERE converts
 ),
@@ -28,7 +28,7 @@ first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
 -- Periods and segments are spread over daily sums, not over rows.
 journeys_by_day AS (
     SELECT
-        at::DATE AS day,
+        moment::DATE AS day,
         segment,
         segment_value,
         count(*) AS journeys,
@@ -40,7 +40,7 @@ journeys_by_day AS (
 ),
 
 sessions_by_day AS (
-    SELECT at::DATE AS day, segment, segment_value, count(*) AS sessions
+    SELECT moment::DATE AS day, segment, segment_value, count(*) AS sessions
     FROM sessions_begun
     JOIN lake.journey_segments USING (journey_id)
     GROUP BY ALL
@@ -48,7 +48,7 @@ sessions_by_day AS (
 
 orders_by_day AS (
     SELECT
-        at::DATE AS day,
+        moment::DATE AS day,
         segment,
         segment_value,
         coalesce(currency, 'none') AS currency,
@@ -61,7 +61,7 @@ orders_by_day AS (
 ),
 
 customers_by_day AS (
-    SELECT DISTINCT at::DATE AS day, segment, segment_value, customer_id
+    SELECT DISTINCT moment::DATE AS day, segment, segment_value, customer_id
     FROM sessions_begun
     JOIN lake.journey_segments USING (journey_id)
 ),

@@ -4,7 +4,7 @@
 --   over all channels and stages where the touchpoint occurs
 CREATE TABLE map_cells AS
 WITH counted AS (
-    SELECT stage, channel, touchpoint, count(*) AS touchpoints
+    SELECT stage, channel, touchpoint, count(*) AS touchpoints, sum(step) / count(*) AS mean_step
     FROM touchpoints
     GROUP BY ALL
 ),
@@ -36,6 +36,7 @@ SELECT
     placed.channel,
     placed.touchpoint,
     placed.touchpoints,
+    placed.mean_step,
     placed.touchpoints / sum(placed.touchpoints) OVER () AS share,
     nodes.journeys,
     nodes.customers,
@@ -63,6 +64,7 @@ COMMENT ON COLUMN map_cells.stage_position IS
 COMMENT ON COLUMN map_cells.channel IS 'where it happened';
 COMMENT ON COLUMN map_cells.touchpoint IS 'what happened, in the map''s vocabulary';
 COMMENT ON COLUMN map_cells.touchpoints IS 'how often it happened in this stage and channel';
+COMMENT ON COLUMN map_cells.mean_step IS 'mean 1-based position in the journey';
 COMMENT ON COLUMN map_cells.share IS 'touchpoints / all touchpoints';
 COMMENT ON COLUMN map_cells.journeys IS 'journeys that hold the touchpoint, in any channel';
 COMMENT ON COLUMN map_cells.customers IS 'customers who had the touchpoint, in any channel';

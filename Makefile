@@ -1,0 +1,36 @@
+# make demo: from nothing to a journey map.  make test: the tests.  Both need only Python, make and pip.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+EVENTS ?= 200000
+
+.PHONY: demo test lint types check constraints clean
+
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed ## generate a retailer, run the main job, print where the map is and the main findings
+	$(BIN)/footpath demo --folder $(DEMO) --events $(EVENTS)
+
+test: $(VENV)/.installed ## the default suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+constraints: ## pin the newest versions that pyproject.toml allows; run the tests before committing the result
+	rm -rf $(VENV)-fresh
+	$(PYTHON) -m venv $(VENV)-fresh
+	$(VENV)-fresh/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(VENV)-fresh/bin/pip freeze --exclude-editable | sort -f > constraints.txt
+	rm -rf $(VENV)-fresh
+
+clean:
+	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,242 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contracts.errors import CheckFailed, FootpathError, InputError
+
+if TYPE_CHECKING:
+    from contracts.config import Config
+
+__all__ = ["app", "main"]
+
+_EPILOG = (
+    "Exit codes: 0 done, 1 unexpected error, 2 wrong usage, 3 configuration, 4 input missing, "
+    "5 a check failed and nothing was published, 6 the warehouse is locked, "
+    "7 a stage before this one is missing, 8 the Beam runner is refused."
+)
+
+app = typer.Typer(
+    name="footpath",
+    help="Customer journey maps, measured: from raw touchpoint events to sessions, journeys, a stage "
+    "graph, personas and pain points, in one DuckDB database and one report.\n\n"
+    "Start with [bold]footpath demo[/bold], or [bold]footpath init[/bold] and then "
+    "[bold]footpath run[/bold].",
+    epilog=_EPILOG,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_LOG = logging.getLogger("footpath")
+
+
+class LogFormat(StrEnum):
+    """How progress is told."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="Configuration file.", envvar="FOOTPATH_CONFIG")
+]
+BeamArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Options for Beam, after --: -- --runner=FlinkRunner --parallelism=4", show_default=False
+    ),
+]
+_CONFIG = Path("footpath.yml")
+
+
+@app.callback()
+def _common(
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Log lines on stderr: text, or JSON for schedulers.")
+    ] = LogFormat.TEXT,
+) -> None:
+    from footpath.console import configure_logging
+
+    configure_logging(log_format)
+
+
+def _load(config: Path) -> Config:
+    from contracts.loading import load_config
+
+    return load_config(config)
+
+
+def _database(config: Path) -> Path:
+    from contracts.lake import Lake
+
+    path = Lake(_load(config).warehouse).current / "footpath.duckdb"
+    if not path.exists():
+        raise InputError(f"nothing is published yet ({path}); run 'footpath run' first")
+    return path
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = _CONFIG,
+    schema: Annotated[bool, typer.Option(help="Write the JSON Schema for editors beside it.")] = True,
+) -> None:
+    """Write a commented starter configuration."""
+    from footpath.starter import write_starter
+
+    for written in write_starter(path, schema):
+        typer.echo(f"wrote {written}")
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Argument(help="Folder for the raw files and the truth.")],
+    events: Annotated[int, typer.Option(help="Distinct events, about.", min=1_000)] = 200_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
+    days: Annotated[int, typer.Option(help="Length of the period.", min=2)] = 180,
+    web_only: Annotated[bool, typer.Option(help="A pure clickstream.")] = False,
+) -> None:
+    """Generate a plausible retailer: raw files in four vendors' formats, with planted truth."""
+    from footpath.console import progress
+    from footpath.generator import Scenario, generate as write
+
+    channels = {"channels": ("web",)} if web_only else {}
+    try:
+        with progress(1) as step:
+            step("generate")
+            summary = write(out, Scenario(events=events, seed=seed, days=days, **channels))
+    except FileExistsError as error:
+        raise InputError(str(error)) from None
+    typer.echo(f"{summary.events:,} events of {summary.persons:,} persons in {out}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("demo"),
+    events: Annotated[int, typer.Option(help="Distinct events, about.", min=1_000)] = 200_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
+) -> None:
+    """Generate a retailer, run everything on it, and print the main findings."""
+    from footpath.demonstration import demonstrate
+
+    for line in demonstrate(folder, events, seed):
+        typer.echo(line)
+
+
+@app.command()
+def run(config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
+    """Run everything that new files or a changed configuration call for, and publish."""
+    from footpath.publication import summary
+    from footpath.running import STAGES, run_stages
+
+    done = run_stages(_load(config), STAGES, beam or [])
+    typer.echo(summary(done))
+
+
+def _stage_command(name: str, text: str) -> None:
+    def command(config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
+        from footpath.running import run_stages
+
+        run_stages(_load(config), (name,), beam or [])
+
+    command.__doc__ = text
+    app.command(name, rich_help_panel="One stage alone")(command)
+
+
+_stage_command("ingest", "Read new files: events, dead letters, quarantine, ledger.")
+_stage_command("resolve", "Find out who is who: identities.")
+_stage_command("sessionize", "Order and cut: touchpoints and sessions.")
+_stage_command("journeys", "Summarise journeys.")
+_stage_command("graph", "Count transitions: stages, transitions, attribution, pain points.")
+_stage_command("personas", "Cluster journeys: personas.")
+_stage_command("publish", "Build the database and the report, check them, switch to them.")
+
+
+@app.command(rich_help_panel="One stage alone")
+def report(config: ConfigOption = _CONFIG) -> None:
+    """Build the report of the published version again."""
+    from footpath.report import build_report
+
+    database = _database(config)
+    page = build_report(database, database.parent / "report" / "index.html", _load(config).project)
+    typer.echo(str(page))
+
+
+@app.command()
+def check(config: ConfigOption = _CONFIG) -> None:
+    """Prove that the configuration is right and that every published number agrees with the others."""
+    from sql.check import run_checks
+
+    results = run_checks(_database(config))
+    for result in results:
+        typer.echo(f"{'ok    ' if result.passed else 'BROKEN'} {result.name}: {result.promise}")
+    failed = [result for result in results if not result.passed]
+    if failed:
+        raise CheckFailed("\n".join(str(result) for result in failed))
+    typer.echo(f"all {len(results)} checks hold")
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over the published tables.")],
+    config: ConfigOption = _CONFIG,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+) -> None:
+    """Ask the published database; it is opened read-only."""
+    import duckdb
+
+    with duckdb.connect(str(_database(config)), read_only=True) as connection:
+        try:
+            relation = connection.sql(sql)
+        except duckdb.Error as error:
+            raise InputError(str(error)) from None
+        if relation is None:
+            return
+        if csv:
+            typer.echo(relation.to_df().to_csv(index=False), nl=False)
+        else:
+            relation.show(max_width=200, max_rows=100)
+
+
+@app.command()
+def status(config: ConfigOption = _CONFIG) -> None:
+    """Say what is published: version, tables, watermark, findings."""
+    from contracts.lake import Lake
+
+    lake = Lake(_load(config).warehouse)
+    manifest = lake.published()
+    if not manifest.version:
+        typer.echo(f"{lake.root}: nothing published yet")
+        return
+    typer.echo(f"{lake.root}: version {manifest.version}")
+    for name, rows in sorted(manifest.stages["publish"].facts["tables"].items()):
+        typer.echo(f"  {name:<24}{rows:>14,} rows")
+
+
+@app.command()
+def digest(config: ConfigOption = _CONFIG) -> None:
+    """Print a content hash of every published table; equal hashes mean equal rows."""
+    from sql.digest import digest as digest_tables
+
+    for name, value in digest_tables(_database(config)).items():
+        typer.echo(f"{value}  {name}")
+
+
+def main() -> None:
+    """Run the command line; a known error ends with its exit code and no traceback."""
+    try:
+        app()
+    except FootpathError as error:
+        _LOG.error("%s", error, extra={"exit_code": error.exit_code})
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

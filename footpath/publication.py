@@ -1,0 +1,92 @@
+"""Publication: the draft's tables become a database and a report, checked, and then the current version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts.errors import CheckFailed
+from contracts.lake import DataFile, digest_of
+from contracts.schemas import TABLES, table_schema
+from pipelines.job import Run, Stage
+
+__all__ = ["STAGE", "DATABASE", "REPORT"]
+
+DATABASE = "footpath.duckdb"
+REPORT = Path("report", "index.html")
+
+
+def _fingerprint(run: Run) -> str:
+    tables = [name for name, table in TABLES.items() if not table.bookkeeping]
+    return digest_of("publish", 1, run.draft.names(*tables), run.watermark, run.config.project)
+
+
+def _execute(run: Run) -> dict[str, Any]:
+    from footpath.report import build_report
+    from sql.publish import publish_database
+
+    run.draft.tables["runs"] = [_write_runs(run)]
+    files: Mapping[str, list[Path]] = {
+        name: run.lake.paths(run.draft, name) for name in TABLES if name in run.draft.tables
+    }
+    run.lake.draft_folder.mkdir(parents=True, exist_ok=True)
+    database = run.lake.draft_folder / DATABASE
+    rows = publish_database(
+        database,
+        files,
+        watermark=run.watermark,
+        journey_gap=run.config.journey.gap,
+        stages=run.config.stages,
+        namespaces=run.config.namespaces,
+        attributes=run.config.attributes,
+    )
+    _refuse_broken(database)
+    build_report(database, run.lake.draft_folder / REPORT, run.config.project)
+    return {"rows": sum(rows.values()), "tables": rows}
+
+
+def _refuse_broken(database: Path) -> None:
+    """Stop before readers see numbers that do not reconcile.
+
+    Raises
+    ------
+    CheckFailed
+        With every check that failed.
+    """
+    from sql.check import stored_checks
+
+    failed = [check for check in stored_checks(database) if not check.passed]
+    if failed:
+        raise CheckFailed(
+            "the numbers do not reconcile, nothing was published:\n"
+            + "\n".join(str(check) for check in failed)
+        )
+
+
+def _write_runs(run: Run) -> DataFile:
+    """What earlier runs and this one did, stage by stage."""
+    schema = table_schema("runs")
+    earlier = [pq.read_table(path, schema=schema) for path in run.lake.paths(run.base, "runs")]
+    table = pa.concat_tables([*earlier, pa.Table.from_pylist(run.log, schema=schema)])
+    path = f"tables/runs/{run.run_id}.parquet"
+    (run.lake.root / path).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, run.lake.root / path)
+    return DataFile(path, len(table))
+
+
+def summary(run: Run) -> str:
+    """What the run did, as one line of JSON for schedulers."""
+    return json.dumps({"run_id": run.run_id, "stages": run.log}, default=str)
+
+
+STAGE = Stage(
+    "publish",
+    ("events", "identities", "touchpoints", "sessions", "journeys", "stages", "transitions"),
+    _fingerprint,
+    _execute,
+)

@@ -1,0 +1,62 @@
+"""Running stages in order, with progress on a terminal and log lines elsewhere."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import shutil
+from collections.abc import Sequence
+
+from contracts.config import Config
+from contracts.lake import Manifest
+from contracts.lock import locked
+from footpath.console import progress
+from pipelines.job import Run, Stage, run_stage
+
+__all__ = ["STAGES", "run_stages"]
+
+STAGES = ("ingest", "resolve", "sessionize", "journeys", "graph", "personas", "publish")
+"""Stages in the order in which they run."""
+
+_LOG = logging.getLogger("footpath")
+_VERSIONS_KEPT = 2
+
+
+def run_stages(config: Config, names: Sequence[str], beam_args: Sequence[str]) -> Run:
+    """Run the named stages under the warehouse's lock; publish if `publish` is among them."""
+    with locked(config.warehouse), progress(len(names)) as step:
+        run = Run.begin(config, beam_args)
+        for name in names:
+            step(name)
+            ran = run_stage(run, _stage(name))
+            entry = run.log[-1]
+            _LOG.info(
+                "%s: %s",
+                name,
+                f"{entry['rows']:,} rows in {entry['duration_s']:.1f} s" if ran else "nothing new",
+                extra={"stage": name, "details": entry},
+            )
+            if name == "publish" and ran:
+                folder = run.lake.publish(run.draft)
+                _LOG.info("published version %s", folder.name, extra={"stage": name})
+                _retire_versions(run)
+    return run
+
+
+def _stage(name: str) -> Stage:
+    """The stage's declaration; its module is imported when it is needed."""
+    module = "footpath.publication" if name == "publish" else f"pipelines.{name}"
+    stage: Stage = importlib.import_module(module).STAGE
+    return stage
+
+
+def _retire_versions(run: Run) -> None:
+    """Keep the newest versions, drop the others and the data files that only they named.
+
+    A database that somebody has open stays readable until it is closed.
+    """
+    folders = sorted((run.lake.root / "versions").iterdir())
+    for old in folders[:-_VERSIONS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    kept = [(f / "manifest.json").read_text("utf-8") for f in folders[-_VERSIONS_KEPT:]]
+    run.lake.sweep([Manifest.from_json(text) for text in kept])

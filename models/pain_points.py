@@ -1,0 +1,297 @@
+"""Pain points: steps at which more journeys end than at the steps they can fairly be compared with.
+
+People leave everywhere, and mostly nothing is wrong: an e-mail read, a page looked at is enough for a day. A naive test of
+every node against the average flags all of these. So a step is tested only where leaving calls for an
+explanation, and against steps of the same kind.
+
+**Funnel steps** are tested. A touchpoint is one, within a slice, if
+
+- at least `min_volume` departures from it are known (journeys under way left out), some of them drop-offs,
+- a tenth of all conversions come by way of it (removal effect): it is part of the way, not beside it,
+- going on from it at least doubles the odds to convert, against those of a journey's start. What
+  counts is the chance of those who *went on*, P(conversion) / (1 - drop-off), so
+  the step's own losses neither make nor break it. Browsing, landing pages and e-mails fail here: they are
+  in most journeys and say little about the outcome;
+- half of those who go on do so within `pause_s`, in the same sitting. Where even those who continue usually do
+  so another day (a delivery, a letter), the last touchpoint of a lost journey says nothing about why.
+
+**The baseline** is the median drop-off of the other funnel steps of the same declared stage, at least two. The median does
+not move if one of them hurts too. The null hypothesis is that the step loses at most the baseline plus a
+margin: five points, or three median absolute deviations where those steps differ so much among themselves that five
+points are nothing special. One-sided exact binomial test; Benjamini-Hochberg over all steps of all slices.
+
+**In a segment** a step is also held against the same step for everybody else, with the same five points (two
+proportions), and the greater p-value and the greater baseline count: what hurts everybody is one finding,
+not one for each device.
+
+Findings are ranked by the lower end of the Wilson interval minus the baseline, so firm and large comes first; lost volume
+alone would put busy steps first. The cost is what the excess takes: journeys, and the value they would
+have had if they had gone on like the others. Both are associations, as observed; no cause is shown.
+
+References
+----------
+.. [1] E. B. Wilson, JASA 22 (1927), 209-212; Y. Benjamini, Y. Hochberg, JRSS B 57 (1995), 289-300
+   (`models.intervals`).
+.. [2] F. R. Hampel, "The influence curve and its role in robust estimation", JASA 69 (1974), 383-393
+   (median absolute deviation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.stats import binom, norm
+
+from contracts.schemas import table_schema
+from models.absorbing_chain import AbsorbingChain
+from models.intervals import benjamini_hochberg, wilson_interval
+
+__all__ = ["find_pain_points"]
+
+MARGIN = 0.05
+"""Excess that is worth a finding: five points."""
+SPREADS = 3
+"""Median absolute deviations among comparable steps that are nothing special."""
+PASSED = 0.1
+"""Least share of conversions that come by way of a funnel step."""
+ODDS = 2.0
+"""Least factor by which going on from a funnel step raises the odds to convert."""
+PEERS = 2
+"""Least number of comparable steps."""
+FALSE_DISCOVERY = 0.05
+"""Greatest false discovery rate."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A funnel step in a slice."""
+
+    segment: str
+    segment_value: str
+    node: str
+    stage: str
+    departures: int
+    drop_offs: int
+    going_on_converts: float
+    """P(conversion) of those who went on."""
+
+    @property
+    def rate(self) -> float:
+        return self.drop_offs / self.departures
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A step held against others."""
+
+    step: _Step
+    peers: tuple[str, ...]
+    peer_rate: float
+    rest_rate: float | None
+    """Drop-off of everybody outside the segment at the same step; None for the slice of all."""
+    p_value: float
+
+    @property
+    def baseline(self) -> float:
+        return max(self.peer_rate, self.rest_rate or 0.0)
+
+    @property
+    def low(self) -> float:
+        return float(wilson_interval(self.step.drop_offs, self.step.departures)[0])
+
+
+def find_pain_points(
+    stages: pa.Table,
+    transitions: pa.Table,
+    stage_of: Mapping[str, str],
+    *,
+    min_volume: int = 200,
+    pause_s: float = 1800.0,
+    mean_value: float | None = None,
+) -> pa.Table:
+    """Steps with excess drop-off, ranked.
+
+    Parameters
+    ----------
+    stages, transitions : pa.Table
+        As published (`contracts.schemas`); the touchpoint level is read.
+    stage_of : mapping of str to str
+        Declared stage of each touchpoint; touchpoints without one are not tested.
+    min_volume : int
+        Least number of known departures behind a rate.
+    pause_s : float
+        Seconds after which going on is another sitting: the session gap.
+    mean_value : float, optional
+        Mean value of a converted journey, for `cost_value`.
+
+    Returns
+    -------
+    pa.Table
+        `pain_points` of `contracts.schemas`, by rank. `measured` is the drop-off per departure,
+        `baseline` the rate it is held against (without the margin).
+    """
+    steps = [
+        step
+        for part in _slices(stages, transitions)
+        for step in _funnel_steps(*part, stage_of, min_volume, pause_s)
+    ]
+    everybody = {
+        row["node"]: (row["visits"] - row["opens"], row["drop_offs"])
+        for row in _level(stages).to_pylist()
+        if row["segment"] == "all"
+    }
+    tests = list(_tests(steps, everybody, min_volume))
+    q_values = benjamini_hochberg([test.p_value for test in tests])
+    found = [(t, q) for t, q in zip(tests, q_values.tolist(), strict=True) if q <= FALSE_DISCOVERY]
+    found.sort(key=lambda f: (f[0].baseline - f[0].low, f[0].step.node, f[0].step.segment_value))
+    rows = [_row(i + 1, test, q, mean_value) for i, (test, q) in enumerate(found)]
+    return pa.Table.from_pylist(rows, schema=table_schema("pain_points"))
+
+
+def _level(table: pa.Table) -> pa.Table:
+    return table.filter(pc.equal(table["level"], "touchpoint"))
+
+
+def _slices(stages: pa.Table, transitions: pa.Table) -> Iterator[tuple[list[dict], list[dict]]]:
+    """Rows of stages and of transitions, slice by slice."""
+
+    def grouped(table: pa.Table) -> dict[tuple[str, str], list[dict]]:
+        key = ["segment", "segment_value"]
+        rows = _level(table).sort_by([(name, "ascending") for name in key]).to_pylist()
+        return {k: list(g) for k, g in groupby(rows, lambda r: tuple(r[name] for name in key))}
+
+    nodes, edges = grouped(stages), grouped(transitions)
+    return ((nodes[key], edges[key]) for key in nodes)
+
+
+def _funnel_steps(
+    nodes: list[dict],
+    edges: list[dict],
+    stage_of: Mapping[str, str],
+    min_volume: int,
+    pause_s: float,
+) -> Iterator[_Step]:
+    chain = AbsorbingChain(
+        [e["source_node"] for e in edges],
+        [e["target_node"] for e in edges],
+        [e["count"] for e in edges],
+    )
+    passed = dict(zip(chain.nodes, chain.removal_effect.tolist(), strict=True))
+    start = chain.conversion_p[0]
+    for row in nodes:
+        departures, drop_offs = row["visits"] - row["opens"], row["drop_offs"]
+        if (
+            row["node"] not in stage_of
+            or departures < min_volume
+            or not 0 < drop_offs < departures
+            or passed[row["node"]] < PASSED
+            or row["dwell_p50_s"] is None
+            or row["dwell_p50_s"] > pause_s
+        ):
+            continue
+        p = min(row["conversion_p"] / (1 - row["drop_off_p"]), 1.0)
+        if p * (1 - start) >= ODDS * start * (1 - p):
+            yield _Step(
+                segment=row["segment"],
+                segment_value=row["segment_value"],
+                node=row["node"],
+                stage=stage_of[row["node"]],
+                departures=departures,
+                drop_offs=drop_offs,
+                going_on_converts=p,
+            )
+
+
+def _tests(
+    steps: list[_Step], everybody: Mapping[str, tuple[int, int]], min_volume: int
+) -> Iterator[_Test]:
+    for step in steps:
+        peers = sorted(
+            (other.node, other.rate)
+            for other in steps
+            if other.node != step.node
+            and (other.segment, other.segment_value, other.stage)
+            == (step.segment, step.segment_value, step.stage)
+        )
+        if len(peers) < PEERS:
+            continue
+        rates = np.array([rate for _, rate in peers])
+        middle = float(np.median(rates))
+        margin = max(MARGIN, SPREADS * float(np.median(np.abs(rates - middle))))
+        allowed = min(middle + margin, 1.0)
+        p_value = float(binom.sf(step.drop_offs - 1, step.departures, allowed))
+        rest_rate = None
+        if step.segment != "all":
+            departures, drop_offs = everybody[step.node]
+            departures, drop_offs = departures - step.departures, drop_offs - step.drop_offs
+            if departures < min_volume:
+                continue
+            rest_rate = drop_offs / departures
+            p_value = max(p_value, _exceeds(step, rest_rate, departures))
+        yield _Test(step, tuple(name for name, _ in peers), middle, rest_rate, p_value)
+
+
+def _exceeds(step: _Step, rate: float, departures: int) -> float:
+    """p-value of "the step loses at most `MARGIN` more than the same step elsewhere"."""
+    variance = step.rate * (1 - step.rate) / step.departures + rate * (1 - rate) / departures
+    return float(norm.sf((step.rate - rate - MARGIN) / np.sqrt(variance)))
+
+
+def _row(rank: int, test: _Test, q_value: float, mean_value: float | None) -> dict:
+    step = test.step
+    low, high = wilson_interval(step.drop_offs, step.departures)
+    cost = (step.rate - test.baseline) * step.departures
+    value = None if mean_value is None else cost * step.going_on_converts * mean_value
+    return {
+        "rank": rank,
+        "kind": "excess_drop_off",
+        "level": "touchpoint",
+        "node": step.node,
+        "segment": step.segment,
+        "segment_value": step.segment_value,
+        "measured": step.rate,
+        "measured_low": float(low),
+        "measured_high": float(high),
+        "baseline": test.baseline,
+        "denominator": step.departures,
+        "p_value": test.p_value,
+        "q_value": q_value,
+        "cost_journeys": cost,
+        "cost_value": value,
+        "sentence": _sentence(test, float(low), float(high), cost),
+        "query": _query(test),
+    }
+
+
+def _sentence(test: _Test, low: float, high: float, cost: float) -> str:
+    step = test.step
+    where = "" if step.segment == "all" else f"For {step.segment} '{step.segment_value}': "
+    rest = "" if test.rest_rate is None else f", and {test.rest_rate:.1%} here for everybody else"
+    return (
+        f"{where}{step.rate:.1%} of {step.departures:,} departures from '{step.node}' ended the journey "
+        f"without conversion (95% interval {low:.1%} to {high:.1%}); comparable steps of stage "
+        f"'{step.stage}' ({', '.join(test.peers)}) lose {test.peer_rate:.1%} at the median{rest}. "
+        f"The difference is {cost:,.0f} journeys."
+    )
+
+
+def _query(test: _Test) -> str:
+    step = test.step
+    names = ", ".join(_quoted(name) for name in (step.node, *test.peers))
+    return (
+        "SELECT node, drop_offs, visits - opens AS departures, drop_off_p, drop_off_low, drop_off_high\n"
+        "FROM stages\n"
+        f"WHERE level = 'touchpoint' AND segment = {_quoted(step.segment)} "
+        f"AND segment_value = {_quoted(step.segment_value)}\n"
+        f"    AND node IN ({names})\n"
+        f"ORDER BY node = {_quoted(step.node)} DESC, drop_off_p DESC"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,89 @@
+"""Graph: transitions of all journeys to `stages`, `transitions`, `attribution` and `pain_points`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from contracts.lake import digest_of
+from models.attribution import attribute
+from models.pain_points import find_pain_points
+from models.transition_tables import finish
+from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
+from transforms.count_transitions import CountTransitions
+from transforms.read_buckets import buckets_of
+from transforms.sessionize import write_table
+
+__all__ = ["STAGE"]
+
+
+def _fingerprint(run: Run) -> str:
+    config = run.config
+    return digest_of(
+        "graph",
+        1,
+        run.draft.names("touchpoints", "journeys"),
+        run.watermark,
+        config.journey.gap,
+        config.session.gap,
+        config.graph.model_dump(mode="json"),
+        _stage_of(run),
+    )
+
+
+def _stage_of(run: Run) -> dict[str, str]:
+    """Declared stage of each touchpoint; the first rule that names it counts."""
+    declared = reversed(run.config.touchpoints)
+    return {rule.touchpoint: rule.stage for rule in declared if rule.touchpoint and rule.stage}
+
+
+def _execute(run: Run) -> dict[str, Any]:
+    config = run.config
+    folder = scratch_folder(run, "graph")
+    result = folder / "result.json"
+    with run.pipeline() as pipeline:
+        counted = (
+            pipeline
+            | "Buckets" >> beam.Create(buckets_of(run.draft))
+            | "SpreadBuckets" >> beam.Reshuffle()
+            | "CountTransitions"
+            >> CountTransitions(
+                str(run.lake.root), config, run.watermark, str(folder), run.kernel_threads
+            )
+        )
+        collect((counted,), result)
+    results = read_results(result)
+    (path,) = results["counts"]
+    with pa.memory_map(path) as file:
+        counts = pa.ipc.open_file(file).read_all()
+    stages, transitions = finish(counts)
+    converted = sum(entry["converted"] for entry in results["converted"])
+    value = sum(entry["value_units"] for entry in results["converted"]) / 10_000
+    pain_points = find_pain_points(
+        stages,
+        transitions,
+        _stage_of(run),
+        min_volume=config.graph.min_volume,
+        pause_s=config.session.gap.total_seconds(),
+        mean_value=value / converted if converted else None,
+    )
+    name = digest_of(run.run_id, "graph")
+    tables = {
+        "stages": stages,
+        "transitions": transitions,
+        "attribution": attribute(transitions, value),
+        "pain_points": pain_points,
+    }
+    for table, rows in tables.items():
+        run.draft.tables[table] = [
+            write_table(str(run.lake.root), f"tables/{table}/{name}.parquet", rows)
+        ]
+    return {"rows": sum(len(rows) for rows in tables.values())}
+
+
+STAGE = Stage("graph", ("touchpoints", "journeys"), _fingerprint, _execute)
+
+if __name__ == "__main__":
+    main(STAGE)

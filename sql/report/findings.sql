@@ -1,0 +1,4 @@
+-- grain: finding, firmest and largest first
+SELECT *
+FROM pain_points
+ORDER BY rank;

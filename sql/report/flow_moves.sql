@@ -1,0 +1,16 @@
+-- grain: level x ordered pair of nodes, over all journeys, largest first
+SELECT
+    level,
+    source_node,
+    target_node,
+    count,
+    journeys,
+    journeys / (SELECT count(*) FROM journeys) AS journey_share,
+    probability,
+    probability_low,
+    probability_high,
+    denominator,
+    dwell_p50_s
+FROM transitions
+WHERE segment = 'all'
+ORDER BY level, count DESC, source_node, target_node;

@@ -1,0 +1,12 @@
+-- grain: one row, the project as a whole
+SELECT
+    settings.watermark,
+    settings.journey_gap_s,
+    (SELECT min(started_at) FROM journeys) AS first_journey,
+    (SELECT count(*) FROM journeys) AS journeys,
+    (SELECT count_if(outcome = 'open') FROM journeys) AS open_journeys,
+    (SELECT count(*) FROM touchpoints) AS touchpoints,
+    (SELECT count(DISTINCT touchpoint) FROM map_cells) AS kinds,
+    (SELECT count(*) FROM ingest_ledger) AS files,
+    (SELECT count(DISTINCT source) FROM ingest_ledger) AS sources
+FROM settings;

@@ -1,0 +1,79 @@
+"""As many personas as were planted, and none where none were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.journey_paths import MoveSpace, count_moves, path_corpus, path_vocabulary
+from models.markov_mixture import CountData
+from models.persona_selection import Selection, merge_path, select_personas
+from tests.models.planted_paths import PlantedWorld, planted_world
+
+
+def select(world: PlantedWorld, max_personas: int = 8) -> Selection:
+    """Select on the journeys of three touchpoints and more."""
+    corpus = path_corpus(world.steps, path_vocabulary(world.steps))
+    long = corpus.lengths >= 3
+    return select_personas(
+        count_moves(corpus)[long],
+        corpus.lengths[long],
+        MoveSpace(corpus.vocabulary).origins,
+        max_personas,
+        random_state=0,
+    )
+
+
+@pytest.mark.parametrize(("k", "seed"), [(3, 0), (5, 1)])
+def test_planted_personas_are_counted_right(k, seed):
+    found = select(planted_world(8_000, k, seed, side_data=True))
+    assert found.n_personas in (k, k + 1)
+    assert found.grade == "strong"
+    assert found.stability > 0.8
+    assert found.reason == ""
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("touchpoints", "taste", "side_data"), [(12, False, True), (12, True, False), (4, False, False)]
+)
+def test_one_chain_and_single_tastes_have_no_structure(touchpoints, taste, side_data, seed):
+    world = planted_world(
+        6_000, 1, seed, n_touchpoints=touchpoints, taste=taste, side_data=side_data
+    )
+    found = select(world)
+    assert (found.n_personas, found.grade) == (1, "none")
+    assert found.reason
+
+
+def test_independent_draws_have_no_structure():
+    world = planted_world(6_000, 1, seed=3)
+    touchpoint = world.steps["touchpoint"].take(
+        np.random.default_rng(0).permutation(world.steps.num_rows)
+    )
+    steps = world.steps.set_column(2, "touchpoint", touchpoint)
+    assert select(PlantedWorld(steps, world.persona, world.oracle, world.lengths)).grade == "none"
+
+
+def test_too_few_journeys_have_no_structure():
+    found = select(planted_world(60, 3, seed=0, side_data=True))
+    assert found.n_personas == 1
+    assert "too few" in found.reason
+
+
+def test_no_more_personas_than_allowed():
+    found = select(planted_world(2_000, 5, seed=1, side_data=True), max_personas=3)
+    assert 2 <= found.n_personas <= 3
+
+
+def test_the_path_has_every_number_of_components_and_likelihood_rises_with_it():
+    world = planted_world(2_000, 3, seed=2)
+    corpus = path_corpus(world.steps, path_vocabulary(world.steps))
+    data = CountData.merge(count_moves(corpus), MoveSpace(corpus.vocabulary).origins, 5.0)
+    path = merge_path(data, 6, np.random.RandomState(0))
+    assert [len(parameters.log_weights) for parameters in path] == [1, 2, 3, 4, 5, 6]
+    likelihood = [
+        data.weights @ np.logaddexp.reduce(parameters.joint(data.rows), axis=1)
+        for parameters in path
+    ]
+    assert (np.diff(likelihood) > 0).all()

@@ -1,0 +1,81 @@
+"""Transitions counted bucket by bucket, then added."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from contracts.config import Config
+from models.counts import merge_counts
+from models.money import to_units
+from models.transition_counts import count_transitions
+from transforms.kernel import Kernel
+from transforms.parts import Part, read_parts, spill
+from transforms.read_buckets import Bucket, read_bucket, read_journeys
+
+__all__ = ["CountTransitions"]
+
+_STEPS = ("journey_id", "customer_id", "step", "touchpoint", "stage", "channel", "dwell_s", "csat")
+
+
+@dataclass(frozen=True)
+class _CountBucket:
+    root: str
+    config: Config
+    watermark: datetime
+    folder: str
+
+    def __call__(self, bucket: Bucket) -> Iterator[Any]:
+        segments = self.config.graph.segments
+        columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *segments]))
+        journeys = read_journeys(self.root, bucket, columns, self.watermark, self.config.journey.gap)
+        steps = read_bucket(self.root, bucket.touchpoints, _STEPS)
+        counts = count_transitions(steps, journeys, segments)
+        name = f"transitions-{bucket.number:04d}"
+        for _, part in spill(counts, np.zeros(len(counts), np.int64), self.folder, name):
+            yield 0, part
+        converted = journeys["converted"].to_numpy(zero_copy_only=False)
+        value = {
+            "converted": int(converted.sum()),
+            "value_units": int(to_units(journeys["value"])[converted].sum()),
+        }
+        yield beam.pvalue.TaggedOutput("results", ("converted", value))
+
+
+@dataclass(frozen=True)
+class _Add:
+    """Adds the counts of all buckets; their number of rows is that of edges, not of steps."""
+
+    folder: str
+
+    def __call__(self, element: tuple[int, Iterable[Part]]) -> Iterator[tuple[str, Any]]:
+        counts = merge_counts(table for _, table in read_parts(element[1]))
+        path = Path(self.folder, f"transitions-{uuid.uuid4().hex}.arrow")
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, counts.schema) as writer:
+            writer.write_table(counts)
+        yield "counts", str(path)
+
+
+class CountTransitions(beam.PTransform):
+    """Buckets to results: ``("counts", path of an Arrow file)`` of the sum, ``("converted", ...)`` a bucket."""
+
+    def __init__(
+        self, root: str, config: Config, watermark: datetime, folder: str, threads: int
+    ) -> None:
+        super().__init__()
+        self._count = _CountBucket(root, config, watermark, folder)
+        self._add = _Add(folder)
+        self._threads = threads
+
+    def expand(self, buckets: beam.PCollection) -> beam.PCollection:
+        counted = buckets | "CountBuckets" >> Kernel(self._count, self._threads, ("results",))
+        added = counted.main | "GroupCounts" >> beam.GroupByKey() | "AddCounts" >> Kernel(self._add)
+        return (added, counted.results) | "CountResults" >> beam.Flatten()

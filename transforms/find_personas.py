@@ -1,0 +1,151 @@
+"""Personas fitted on a sample of all buckets, then given to every journey, bucket by bucket."""
+
+from __future__ import annotations
+
+import pickle
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from contracts.config import Config
+from models.journey_sample import sample_bound, sample_hashes, sampled_steps
+from models.persona_portraits import PersonaCounts
+from models.personas import PersonaModel, apply_personas, fit_personas, portraits
+from transforms.kernel import Kernel
+from transforms.parts import Part, read_parts, spill
+from transforms.read_buckets import Bucket, read_bucket, read_journeys
+from transforms.sessionize import write_table
+
+__all__ = ["FindPersonas"]
+
+_STEPS = ("journey_id", "step", "touchpoint", "channel", "dwell_s")
+
+
+@dataclass(frozen=True)
+class _Context:
+    root: str
+    config: Config
+    watermark: datetime
+    folder: str
+    name: str
+
+    def steps(self, bucket: Bucket) -> pa.Table:
+        """The steps of a bucket."""
+        return read_bucket(self.root, bucket.touchpoints, _STEPS)
+
+
+@dataclass(frozen=True)
+class _Hashes:
+    context: _Context
+
+    def __call__(self, bucket: Bucket) -> Iterator[tuple[int, bytes]]:
+        wanted = self.context.config.personas
+        hashes = sample_hashes(
+            self.context.steps(bucket), wanted.fit_sample, wanted.min_touchpoints
+        )
+        yield 0, hashes.tobytes()
+
+
+@dataclass(frozen=True)
+class _Bound:
+    context: _Context
+
+    def __call__(self, element: tuple[int, Iterable[bytes]]) -> Iterator[int]:
+        hashes = [np.frombuffer(part, np.uint64) for part in element[1]]
+        yield sample_bound(hashes, self.context.config.personas.fit_sample)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    context: _Context
+
+    def __call__(self, bucket: Bucket, bound: int) -> Iterator[tuple[int, Part]]:
+        steps = sampled_steps(
+            self.context.steps(bucket), bound, self.context.config.personas.min_touchpoints
+        )
+        zeros = np.zeros(len(steps), np.int64)
+        for _, part in spill(steps, zeros, self.context.folder, f"sample-{bucket.number:04d}"):
+            yield 0, part
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Fits once, wherever the runner puts it; the model travels as a file."""
+
+    context: _Context
+
+    def __call__(self, element: tuple[int, Iterable[Part]]) -> Iterator[str]:
+        tables = [table for _, table in read_parts(element[1])]
+        sample = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        model = fit_personas(sample, self.context.config.personas)
+        path = Path(self.context.folder, f"model-{uuid.uuid4().hex}.pickle")
+        path.write_bytes(pickle.dumps(model))
+        yield str(path)
+
+
+@dataclass(frozen=True)
+class _Assign:
+    context: _Context
+
+    def __call__(self, bucket: Bucket, model_path: str) -> Iterator[tuple[str, Any]]:
+        context = self.context
+        journeys = read_journeys(
+            context.root,
+            bucket,
+            ["journey_id"],
+            context.watermark,
+            context.config.journey.gap,
+        )
+        rows, counts = apply_personas(_load(model_path), context.steps(bucket), journeys)
+        path = f"tables/journey_personas/bucket={bucket.number:04d}/{context.name}.parquet"
+        yield "journey_personas", write_table(context.root, path, rows, bucket=bucket.number)
+        counted = Path(context.folder, f"counts-{uuid.uuid4().hex}.pickle")
+        counted.write_bytes(pickle.dumps(counts))
+        yield "portrait_counts", {"path": str(counted), "model": model_path}
+
+
+def _load(path: str) -> PersonaModel:
+    model: PersonaModel = pickle.loads(Path(path).read_bytes())
+    return model
+
+
+def drawn_portraits(values: list[dict[str, str]]) -> tuple[pa.Table, pa.Table]:
+    """The tables `personas` and `persona_features`, from the results ``portrait_counts``."""
+    counts = [pickle.loads(Path(value["path"]).read_bytes()) for value in values]
+    return portraits(_load(values[0]["model"]), PersonaCounts.total(counts))
+
+
+class FindPersonas(beam.PTransform):
+    """Buckets to results: ``("journey_personas", DataFile)`` and ``("portrait_counts", ...)`` a bucket."""
+
+    def __init__(
+        self, root: str, config: Config, watermark: datetime, folder: str, name: str, threads: int
+    ) -> None:
+        super().__init__()
+        self._context = _Context(root, config, watermark, folder, name)
+        self._threads = threads
+
+    def expand(self, buckets: beam.PCollection) -> beam.PCollection:
+        context, threads = self._context, self._threads
+        bound = (
+            buckets
+            | "HashJourneys" >> Kernel(_Hashes(context), threads)
+            | "GroupHashes" >> beam.GroupByKey()
+            | "BoundSample" >> Kernel(_Bound(context))
+        )
+        model = (
+            buckets
+            | "Sample" >> Kernel(_Sample(context), threads, (), (beam.pvalue.AsSingleton(bound),))
+            | "GroupSample" >> beam.GroupByKey()
+            | "Fit" >> Kernel(_Fit(context))
+        )
+        return buckets | "Assign" >> Kernel(
+            _Assign(context), threads, (), (beam.pvalue.AsSingleton(model),)
+        )
