@@ -36,7 +36,7 @@ def _preset_text(name: str) -> str:
 
 
 def preset(name: str) -> dict[str, Any]:
-    """A preset as a mapping: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
+    """A preset: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
     document: dict[str, Any] = yaml.safe_load(_preset_text(name))
     return document
 

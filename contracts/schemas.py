@@ -297,8 +297,8 @@ _ALL_TABLES = (
             Column("level", TEXT, "stage, touchpoint or channel"),
             Column("node", TEXT, "node credited"),
             Column("credit", pa.float64(), "share of all conversions, 0..1"),
-            Column("conversions", pa.float64(), "conversions credited"),
-            Column("value", pa.float64(), "value credited"),
+            Column("conversions", pa.decimal128(18, 6), "credited; sums exactly to all conversions"),
+            Column("value", MONEY, "value credited; sums exactly to that of all conversions"),
         ),
     ),
     Table(

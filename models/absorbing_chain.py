@@ -1,8 +1,9 @@
-"""The absorbing Markov chain behind a graph of journeys: where do walks end, and what if a node were gone?
+"""The absorbing Markov chain behind the journeys: where walks end, and what each node is worth.
 
-Read the moves that journeys made as a first-order chain: from a node, each next node with the share
-of moves that went there. Nodes are transient; CONVERSION and DROP_OFF absorb. With Q the moves among START and
-the nodes, r those into CONVERSION, and N = (I - Q)^-1, the expected visits to j of a walk from i being N[i, j]:
+Read the moves that journeys made as a first-order chain: from a node, each next node with the
+share of moves that went there. Nodes are transient; CONVERSION and DROP_OFF absorb. With Q the
+moves among START and the nodes, r those into CONVERSION, and N = (I - Q)^-1, the expected visits
+to j of a walk from i being N[i, j]:
 
 - probability to convert from each node:  b = N r
 - expected moves until the end:           N 1
@@ -13,19 +14,20 @@ the nodes, r those into CONVERSION, and N = (I - Q)^-1, the expected visits to j
   N[START, j] / N[j, j] is the chance ever to reach j, so the effect is the share of all conversions
   that come by way of j. It tells what goes together with converting, not what causes it.
 
-**Journeys under way.** A move to OPEN says that the end is not known yet. Such moves are left out (the
-journey counts up to there, as a censored life does in a life table). A node from which no end was
-ever reached, only OPEN, is *undetermined*: its probability is NaN, never 0, its removal effect is 0, and
-moves into it are left out like moves to OPEN. What remains reaches an end from everywhere, so I - Q has an inverse.
+**Journeys under way.** A move to OPEN says that the end is not known yet. Such moves are left out
+(the journey counts up to there, as a censored life does in a life table). A node from which no
+end was ever reached, only OPEN, is *undetermined*: its probability is NaN, never 0, its removal
+effect is 0, and moves into it are left out like moves to OPEN. What remains reaches an end from
+everywhere, so I - Q has an inverse.
 
-**No conversion.** A node that leads only to DROP_OFF has probability 0 and effect 0. If nobody at all converts, every
-effect is 0: nothing can be lost.
+**No conversion.** A node that leads only to DROP_OFF has probability 0 and effect 0. If nobody at
+all converts, every effect is 0: nothing can be lost.
 
 References
 ----------
 .. [1] J. G. Kemeny, J. L. Snell, *Finite Markov Chains*, 1960, chapter 3.
-.. [2] E. Anderl, I. Becker, F. von Wangenheim, J. H. Schumann, "Mapping the customer journey: lessons
-   learned from graph-based online attribution modeling", IJRM 33 (2016), 457-474.
+.. [2] E. Anderl, I. Becker, F. von Wangenheim, J. H. Schumann, "Mapping the customer journey:
+   lessons learned from graph-based online attribution modeling", IJRM 33 (2016), 457-474.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ class AbsorbingChain:
 
     Examples
     --------
-    Two journeys google -> converted, one mailing -> converted, one google, mailing -> converted, one
-    google -> dropped (DESIGN: credits 2.4 and 1.6 of 4 conversions).
+    Two journeys google -> converted, one mailing -> converted, one google, mailing -> converted,
+    one google -> dropped (DESIGN: credits 2.4 and 1.6 of 4 conversions).
 
     >>> chain = AbsorbingChain(
     ...     ["START", "START", "google", "google", "google", "mailing"],

@@ -1,13 +1,14 @@
 """Counts that can be added: the long table that buckets of customers hand to one another.
 
-Every bucket of customers counts for itself; the whole is the sum. So that adding is exact and needs no
-order, all that is counted is an integer, one row per
+Every bucket of customers counts for itself; the whole is the sum. So that adding is exact and
+needs no order, all that is counted is an integer, one row per
 
     level, segment, segment_value, source_node, target_node, measure, bin  ->  count
 
-`measure` says what is counted and `bin` is a place in a histogram, 0 where there is none. Amounts that are
-no integers are counted in fixed-point units (`models.transition_counts` says which). Text columns are
-dictionary-encoded; the dictionaries are sorted and rows are sorted by key, so equal counts are equal tables.
+`measure` says what is counted and `bin` is a place in a histogram, 0 where there is none. Amounts
+that are no integers are counted in fixed-point units (`models.transition_counts` says which).
+Text columns are dictionary-encoded; the dictionaries are sorted and rows are sorted by key, so
+equal counts are equal tables.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def codes(column: pa.ChunkedArray | pa.Array, null: str | None = None) -> tuple[
 
     Parameters
     ----------
-    column : pa.ChunkedArray or pa.Array of string or dictionary of string
+    column : pa.ChunkedArray or pa.Array
+        Text, or dictionary-encoded text.
     null : str, optional
         Text that stands for null.
 
@@ -95,12 +97,13 @@ def counts_rows(
     segment: str,
     measure: str,
     count: Ints,
+    *,
     segment_value: tuple[Ints, pa.Array] | str = "all",
     source: tuple[Ints, pa.Array] | str = "",
     target: tuple[Ints, pa.Array] | str = "",
-    bin: Ints | int = 0,
+    bins: Ints | int = 0,
 ) -> pa.Table:
-    """Rows of one measure; a column is one text for all rows, or (codes, texts)."""
+    """Make the rows of one measure; a column is one text for all rows, or (codes, texts)."""
     n = len(count)
 
     def text(value: tuple[Ints, pa.Array] | str) -> pa.DictionaryArray:
@@ -108,8 +111,8 @@ def counts_rows(
         return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), texts)
 
     columns = [text(value) for value in (level, segment, segment_value, source, target, measure)]
-    bins = np.broadcast_to(np.asarray(bin, dtype=np.int32), n)
-    return pa.table([*columns, pa.array(bins), pa.array(count)], schema=COUNTS_SCHEMA)
+    place = np.broadcast_to(np.asarray(bins, dtype=np.int32), n)
+    return pa.table([*columns, pa.array(place), pa.array(count)], schema=COUNTS_SCHEMA)
 
 
 def sum_by(keys: Ints, values: Ints) -> tuple[Ints, Ints]:

@@ -1,10 +1,11 @@
 """Dwell times as histograms that can be added: quantiles of a billion waits without keeping one.
 
-A dwell time lasts from microseconds to years, and what we ask of it is a quantile within a percent. So seconds
-are counted in logarithmic bins: bin i holds (g^(i-1), g^i] with g = (1 + e) / (1 - e), and
-stands for 2 g^i / (g + 1), which is within the relative error e of everything in it. Counts are
-integers: adding two histograms is exact and does not care for order, and the quantile of the sum is the
-quantile of all waits together. This is the DDSketch with a fixed range and no collapsing.
+A dwell time lasts from microseconds to years, and what we ask of it is a quantile within a
+percent. So seconds are counted in logarithmic bins: bin i holds (g^(i-1), g^i] with g = (1 + e) /
+(1 - e), and stands for 2 g^i / (g + 1), which is within the relative error e of everything in it.
+Counts are integers: adding two histograms is exact and does not care for order, and the quantile
+of the sum is the quantile of all waits together. This is the DDSketch with a fixed range and no
+collapsing.
 
 References
 ----------
@@ -34,7 +35,7 @@ BINS = int(np.ceil(np.log(_LONGEST_S) / _LOG_BASE)) - _FIRST + 2
 
 
 def bin_seconds(seconds: ArrayLike) -> NDArray[np.int64]:
-    """The bin of each dwell time.
+    """Find the bin of each dwell time.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def bin_seconds(seconds: ArrayLike) -> NDArray[np.int64]:
 
 
 def bin_values(bins: ArrayLike) -> NDArray[np.float64]:
-    """The seconds that a bin stands for.
+    """Give the seconds that a bin stands for.
 
     >>> bool(abs(bin_values(bin_seconds(60.0)) / 60 - 1) <= RELATIVE_ERROR)
     True

@@ -1,21 +1,24 @@
 """The stage-transition graph as a NetworkX graph, and as GraphML for other tools.
 
-`to_graph` takes one slice (a level, a segment and a value) of the tables `stages` and `transitions`; `to_tables` gives it back.
+`to_graph` takes one slice (a level, a segment, a value) of `stages` and `transitions`, and
+`to_tables` gives it back.
 
 - Graph attributes: ``level``, ``segment``, ``segment_value``.
-- Nodes: START, CONVERSION, DROP_OFF and OPEN, with ``kind`` equal to ``start`` or ``end``, and every stage, touchpoint
-  or channel, with ``kind`` equal to ``node`` and the columns of `stages`: ``visits``, ``journeys``, ``customers``,
-  ``dwell_p50_s``, ``csat``, ``conversion_p``, ``drop_off_p`` ...
-- Edges: the columns of `transitions`: ``count``, ``journeys``, ``customers``, ``denominator``, ``probability``,
-  ``probability_low``, ``probability_high``, ``dwell_p50_s`` ...
+- Nodes: START with ``kind`` ``start``; CONVERSION, DROP_OFF and OPEN with ``kind`` ``end``;
+  stages, touchpoints or channels with ``kind`` ``node`` and the columns of `stages`: ``visits``,
+  ``journeys``,
+  ``customers``, ``dwell_p50_s``, ``csat``, ``conversion_p``, ``drop_off_p`` ...
+- Edges: the columns of `transitions`: ``count``, ``journeys``, ``customers``, ``denominator``,
+  ``probability``, ``probability_low``, ``probability_high``, ``dwell_p50_s`` ...
 
 An attribute is an int or a float as in the table, and is absent where the table has null: what is
-not known is not written as a number. GraphML declares these types, so `read_graphml` gives the same graph back.
+not known is not written as a number. GraphML declares these types: `read_graphml` gives the same
+graph.
 
 References
 ----------
-.. [1] U. Brandes, M. Eiglsperger, J. Lerner, C. Pich, "Graph markup language (GraphML)", in *Handbook of
-   Graph Drawing and Visualization*, CRC Press 2013.
+.. [1] U. Brandes, M. Eiglsperger, J. Lerner, C. Pich, "Graph markup language (GraphML)", in
+   *Handbook of Graph Drawing and Visualization*, CRC Press 2013.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ def to_graph(
     segment: str = "all",
     segment_value: str = "all",
 ) -> nx.DiGraph:
-    """One slice of the tables as a directed graph.
+    """Make a directed graph of one slice of the tables.
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ def to_graph(
 
 
 def to_tables(graph: nx.DiGraph) -> tuple[pa.Table, pa.Table]:
-    """The slices of `stages` and `transitions` that a graph of `to_graph` was made of."""
+    """Give back the rows of `stages` and `transitions` that `to_graph` made the graph of."""
     nodes = [
         {**graph.graph, "node": name, **attributes}
         for name, attributes in graph.nodes(data=True)
@@ -89,12 +92,12 @@ def to_tables(graph: nx.DiGraph) -> tuple[pa.Table, pa.Table]:
 
 
 def to_graphml(graph: nx.DiGraph) -> str:
-    """GraphML text of a graph."""
+    """Write a graph as GraphML text."""
     return "\n".join(nx.generate_graphml(graph)) + "\n"
 
 
 def read_graphml(text: str) -> nx.DiGraph:
-    """The graph that `to_graphml` wrote."""
+    """Read the graph that `to_graphml` wrote."""
     graph = nx.parse_graphml(text)
     for unneeded in ("node_default", "edge_default"):
         graph.graph.pop(unneeded, None)

@@ -1,14 +1,16 @@
 """Intervals and the control of many tests: how sure a published number is.
 
-A rate without an interval invites people to act on noise, and a hundred tests at 5% invite five false
-findings. Three classic answers, each on whole columns:
+A rate without an interval invites people to act on noise, and a hundred tests at 5% invite five
+false findings. Three classic answers, each on whole columns:
 
-- `wilson_interval` for a share k / n. It inverts the score test, so it stays within 0..1 and keeps its
-  coverage for small n and extreme shares, where the textbook interval p ± 1.96 s fails.
-- `mean_interval` for the mean of answers between 0 and 1. It is Wilson's interval for an *effective*
-  number of answers: n times the ratio of the largest variance such a mean allows, m (1 - m), to
-  the variance found. Yes/no answers give Wilson's interval exactly; answers that agree give a narrower one.
-- `benjamini_hochberg`: the least false discovery rate at which each of many tests is still a finding.
+- `wilson_interval` for a share k / n. It inverts the score test, so it stays within 0..1 and
+  keeps its coverage for small n and extreme shares, where the textbook interval p ± 1.96 s fails.
+- `mean_interval` for the mean of answers between 0 and 1. It is Wilson's interval for an
+  *effective* number of answers: n times the ratio of the largest variance such a mean allows, m
+  (1 - m), to the variance found. Yes/no answers give Wilson's interval exactly; answers that
+  agree give a narrower one.
+- `benjamini_hochberg`: the least false discovery rate at which each of many tests is still a
+  finding.
 
 References
 ----------
@@ -71,13 +73,15 @@ def mean_interval(
 ) -> tuple[Floats, Floats, Floats]:
     """Mean and interval of answers between 0 and 1.
 
-    The variance is estimated with one extra answer's worth of the largest variance possible, so that
-    two equal answers do not pass for certainty.
+    The variance is estimated with one extra answer's worth of the largest variance possible, so
+    that two equal answers do not pass for certainty.
 
     Parameters
     ----------
     answers, total, squares : array_like of the same shape
         Number of answers, their sum, and the sum of their squares.
+    z : float
+        Half-width in standard errors.
 
     Returns
     -------
@@ -104,7 +108,8 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
 
     Parameters
     ----------
-    p_values : array_like of shape (n_tests,)
+    p_values : array_like
+        Of all tests, shape (n_tests,).
 
     Returns
     -------

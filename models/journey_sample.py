@@ -27,7 +27,7 @@ _PATH_COLUMNS = ["journey_id", "step", "touchpoint", "channel", "dwell_s"]
 
 
 def sample_hashes(steps: pa.Table, size: int, min_touchpoints: int) -> HashArray:
-    """Number the journeys of a bucket; the `size` smallest numbers, ascending.
+    """List the `size` smallest numbers of a bucket's journeys, ascending.
 
     A journey counts if it has `min_touchpoints` or more, repeats of one touchpoint collapsed.
     """
@@ -70,7 +70,7 @@ def _long_enough(steps: pa.Table, min_touchpoints: int) -> pa.StringArray:
 
 
 def _numbers(ids: pa.StringArray) -> HashArray:
-    """Number each journey by 64 bits of the MD5 of its id."""
+    """Hash each id to its number: 64 bits of its MD5."""
     journeys = pa.table({"place": np.arange(len(ids)), "journey_id": ids})
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("journeys", journeys)

@@ -245,7 +245,8 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
         canonical, readable = "json(record)::VARCHAR", "p IS NOT NULL"
         paths = ", ".join(_literal(ref) for ref in mapping.refs)
         extracted = (
-            f"SELECT position, record, try(json_extract_string(record, [{paths}])) AS p FROM raw"
+            "SELECT position, record, CASE WHEN json_valid(record) "
+            f"THEN json_extract_string(record, [{paths}]) END AS p FROM raw"
         )
     else:
         quoted = [_identifier(name) for name in names]

@@ -1,39 +1,44 @@
-"""Pain points: steps at which more journeys end than at the steps they can fairly be compared with.
+"""Pain points: steps that lose more journeys than the steps they can fairly be compared with.
 
-People leave everywhere, and mostly nothing is wrong: an e-mail read, a page looked at is enough for a day. A naive test of
-every node against the average flags all of these. So a step is tested only where leaving calls for an
-explanation, and against steps of the same kind.
+People leave everywhere, and mostly nothing is wrong: a page looked at or an e-mail read may be
+all they wanted. Holding every node against the average flags all of these. So a step is tested
+only where leaving calls for an explanation, and only against steps of its own kind.
 
-**Funnel steps** are tested. A touchpoint is one, within a slice, if
+**Funnel steps** are what is compared. Within a slice, a touchpoint is one if
 
-- at least `min_volume` departures from it are known (journeys under way left out), some of them drop-offs,
-- a tenth of all conversions come by way of it (removal effect): it is part of the way, not beside it,
-- going on from it at least doubles the odds to convert, against those of a journey's start. What
-  counts is the chance of those who *went on*, P(conversion) / (1 - drop-off), so
-  the step's own losses neither make nor break it. Browsing, landing pages and e-mails fail here: they are
-  in most journeys and say little about the outcome;
-- half of those who go on do so within `pause_s`, in the same sitting. Where even those who continue usually do
-  so another day (a delivery, a letter), the last touchpoint of a lost journey says nothing about why.
+- at least `min_volume` departures from it are known (to OPEN ones left out), some to DROP_OFF;
+- a tenth of all conversions come by way of it (its removal effect): it is part of the way;
+- half of those who go on do so within `pause_s`, in one sitting. Where even they take days (a
+  letter, a delivery), being the last touchpoint of a lost journey says nothing;
+- going on from it at least doubles the odds to convert that a journey has at its START. What
+  counts is P(conversion) of those who *went on*, conversion_p / (1 - drop_off_p), on which the
+  step's own losses have no bearing.
 
-**The baseline** is the median drop-off of the other funnel steps of the same declared stage, at least two. The median does
-not move if one of them hurts too. The null hypothesis is that the step loses at most the baseline plus a
-margin: five points, or three median absolute deviations where those steps differ so much among themselves that five
-points are nothing special. One-sided exact binomial test; Benjamini-Hochberg over all steps of all slices.
+**Tested** are funnel steps where those who go on convert in two of five cases and more: people
+who have made up their mind. Browsing, landing pages and e-mails, last steps of many journeys by
+nature, are not.
 
-**In a segment** a step is also held against the same step for everybody else, with the same five points (two
-proportions), and the greater p-value and the greater baseline count: what hurts everybody is one finding,
-not one for each device.
+**The baseline** is the median drop-off of the other funnel steps of the step's declared stage,
+two at least; where there are fewer, there is no honest comparison and no test. A median stands
+still if a peer hurts too, and peers farther from the conversion lose rather more, so the error is
+on the quiet side. Null hypothesis: the step loses at most the baseline and a margin of five
+points, or of three median absolute deviations where peers differ so much that five points are
+nothing special. One-sided exact binomial test; Benjamini-Hochberg over the steps of all slices.
 
-Findings are ranked by the lower end of the Wilson interval minus the baseline, so firm and large comes first; lost volume
-alone would put busy steps first. The cost is what the excess takes: journeys, and the value they would
-have had if they had gone on like the others. Both are associations, as observed; no cause is shown.
+**In a segment** a step is also held against itself elsewhere, with the same five points (two
+proportions). The greater p-value and the greater baseline count: what hurts everybody is one
+finding, not one for each device.
+
+Findings are ranked by the lower end of the Wilson interval minus the baseline: firm and large
+first. (By lost volume, busy steps would come first.) The cost is the excess in journeys, and the
+value they would have had, had they gone on like the others. All this is association; no cause is
+shown.
 
 References
 ----------
-.. [1] E. B. Wilson, JASA 22 (1927), 209-212; Y. Benjamini, Y. Hochberg, JRSS B 57 (1995), 289-300
-   (`models.intervals`).
-.. [2] F. R. Hampel, "The influence curve and its role in robust estimation", JASA 69 (1974), 383-393
-   (median absolute deviation).
+.. [1] Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995), 289-300.
+.. [2] F. R. Hampel, "The influence curve and its role in robust estimation", JASA 69 (1974),
+   383-393 (median absolute deviation).
 """
 
 from __future__ import annotations
@@ -61,6 +66,8 @@ PASSED = 0.1
 """Least share of conversions that come by way of a funnel step."""
 ODDS = 2.0
 """Least factor by which going on from a funnel step raises the odds to convert."""
+DECIDED = 0.4
+"""Least share that converts of those who go on from a tested step."""
 PEERS = 2
 """Least number of comparable steps."""
 FALSE_DISCOVERY = 0.05
@@ -114,7 +121,7 @@ def find_pain_points(
     pause_s: float = 1800.0,
     mean_value: float | None = None,
 ) -> pa.Table:
-    """Steps with excess drop-off, ranked.
+    """Find steps with excess drop-off and rank them.
 
     Parameters
     ----------
@@ -195,7 +202,7 @@ def _funnel_steps(
         ):
             continue
         p = min(row["conversion_p"] / (1 - row["drop_off_p"]), 1.0)
-        if p * (1 - start) >= ODDS * start * (1 - p):
+        if _odds(p) >= ODDS * _odds(start):
             yield _Step(
                 segment=row["segment"],
                 segment_value=row["segment_value"],
@@ -218,7 +225,7 @@ def _tests(
             and (other.segment, other.segment_value, other.stage)
             == (step.segment, step.segment_value, step.stage)
         )
-        if len(peers) < PEERS:
+        if len(peers) < PEERS or step.going_on_converts < DECIDED:
             continue
         rates = np.array([rate for _, rate in peers])
         middle = float(np.median(rates))
@@ -234,6 +241,10 @@ def _tests(
             rest_rate = drop_offs / departures
             p_value = max(p_value, _exceeds(step, rest_rate, departures))
         yield _Test(step, tuple(name for name, _ in peers), middle, rest_rate, p_value)
+
+
+def _odds(p: float) -> float:
+    return p / (1 - p) if p < 1 else np.inf
 
 
 def _exceeds(step: _Step, rate: float, departures: int) -> float:
@@ -273,8 +284,8 @@ def _sentence(test: _Test, low: float, high: float, cost: float) -> str:
     where = "" if step.segment == "all" else f"For {step.segment} '{step.segment_value}': "
     rest = "" if test.rest_rate is None else f", and {test.rest_rate:.1%} here for everybody else"
     return (
-        f"{where}{step.rate:.1%} of {step.departures:,} departures from '{step.node}' ended the journey "
-        f"without conversion (95% interval {low:.1%} to {high:.1%}); comparable steps of stage "
+        f"{where}{step.rate:.1%} of {step.departures:,} departures from '{step.node}' ended the "
+        f"journey without conversion (95% interval {low:.1%} to {high:.1%}); comparable steps of stage "
         f"'{step.stage}' ({', '.join(test.peers)}) lose {test.peer_rate:.1%} at the median{rest}. "
         f"The difference is {cost:,.0f} journeys."
     )
@@ -284,7 +295,8 @@ def _query(test: _Test) -> str:
     step = test.step
     names = ", ".join(_quoted(name) for name in (step.node, *test.peers))
     return (
-        "SELECT node, drop_offs, visits - opens AS departures, drop_off_p, drop_off_low, drop_off_high\n"
+        "SELECT node, drop_offs, visits - opens AS departures,\n"
+        "    drop_off_p, drop_off_low, drop_off_high\n"
         "FROM stages\n"
         f"WHERE level = 'touchpoint' AND segment = {_quoted(step.segment)} "
         f"AND segment_value = {_quoted(step.segment_value)}\n"

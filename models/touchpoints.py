@@ -115,7 +115,7 @@ def _order(events: pa.Table) -> np.ndarray:
 
 
 def _fold(events: pa.Table, config: Config) -> tuple[pa.Table, np.ndarray, dict[str, int]]:
-    """Lines of one receipt become one touchpoint: the first line's, with the values added."""
+    """Lines of one receipt become one touchpoint: the first line's, with the values added; in order."""
     folding = [name for name, source in config.sources.items() if source.lines_of_receipt]
     of_receipt = _is_one_of(events["source"], folding)
     of_receipt &= pc.is_valid(events["transaction_id"]).to_numpy(zero_copy_only=False)
@@ -154,9 +154,14 @@ def _fold(events: pa.Table, config: Config) -> tuple[pa.Table, np.ndarray, dict[
         pc.if_else(pa.array(led), ids, events["event_id"]),
     )
     gone = pc.value_counts(events["source"].filter(pa.array(~keep))).to_pylist()
-    kept = pa.array(np.flatnonzero(keep))
-    table = folded.take(kept)
-    return table, lines[keep], {entry["values"]: entry["counts"] for entry in gone}
+    kept = np.flatnonzero(keep)
+    table = folded.take(pa.array(kept))
+    order = _order(table)  # a receipt's id is not its first line's: ties may stand otherwise now
+    return (
+        table.take(pa.array(order)),
+        lines[kept[order]],
+        {entry["values"]: entry["counts"] for entry in gone},
+    )
 
 
 def _is_one_of(column: pa.ChunkedArray, values: Sequence[str]) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Transition counts: the moves that journeys make, counted bucket by bucket.
 
-A journey is a walk: START, its touchpoints in order, then CONVERSION, DROP_OFF or OPEN. The moves of
-all walks are the stage-transition graph. Here each bucket of customers is counted for itself
-into rows that can be added (`models.counts`); the sum is read by `models.transition_tables`.
-A customer's whole history lies in one bucket, so distinct journeys and customers add up too.
+A journey is a walk: START, its touchpoints in order, then CONVERSION, DROP_OFF or OPEN. The moves
+of all walks are the stage-transition graph. Each bucket of customers is counted for itself, into
+rows that can be added (`models.counts`); the sum is read by `models.transition_tables`. A
+customer's whole history lies in one bucket, so distinct journeys and customers add up too.
 
 =================  ==========================================================================
 measure            what `count` holds
@@ -19,14 +19,14 @@ csat_sum           their sum, in billionths
 csat_squares       sum of their squares, in billionths
 =================  ==========================================================================
 
-Moves from a node to itself are counted; nothing is collapsed. **Flow is conserved**: a visit is entered by
-one move and left by one, so arrivals equal departures at every node, START is left once and an end is
-reached once by every journey.
+Moves from a node to itself are counted; nothing is collapsed. **Flow is conserved**: a visit is
+entered by one move and left by one, so arrivals equal departures at every node, START is left
+once and an end is reached once by every journey.
 
 References
 ----------
-.. [1] J. R. Norris, *Markov Chains*, Cambridge University Press 1997 (1.10: these shares are the maximum-likelihood
-   estimate of the chain).
+.. [1] J. R. Norris, *Markov Chains*, Cambridge University Press 1997 (1.10: shares of these counts
+   are the maximum-likelihood estimate of the chain).
 """
 
 from __future__ import annotations
@@ -123,9 +123,16 @@ class _Slice:
 
     def rows(self, measure: str, keys: Ints, count: Ints, bins: Ints | int = 0) -> pa.Table:
         mask = (1 << self.bits) - 1
-        value = (keys >> 2 * self.bits, self.values)
-        source, target = (keys >> self.bits & mask, self.texts), (keys & mask, self.texts)
-        return counts_rows(self.level, self.segment, measure, count, value, source, target, bins)
+        return counts_rows(
+            self.level,
+            self.segment,
+            measure,
+            count,
+            segment_value=(keys >> 2 * self.bits, self.values),
+            source=(keys >> self.bits & mask, self.texts),
+            target=(keys & mask, self.texts),
+            bins=bins,
+        )
 
     def tally(self, measure: str, keys: Ints) -> pa.Table:
         return self.rows(measure, *_tally(keys, len(self.values) << 2 * self.bits))
@@ -137,11 +144,11 @@ def count_transitions(steps: pa.Table, journeys: pa.Table, segments: Sequence[st
     Parameters
     ----------
     steps : pa.Table, rows of `touchpoints`
-        In any order: journey_id, step, dwell_s (seconds), csat (0..1), and the levels to count: those of
-        stage, touchpoint and channel that are there. Text may be dictionary-encoded.
+        In any order: journey_id, step, dwell_s (seconds), csat (0..1), and the levels to count:
+        those of stage, touchpoint and channel that are there. Text may be dictionary-encoded.
     journeys : pa.Table
-        The journeys of these steps, one row each: journey_id, customer_id, outcome (converted, lapsed,
-        open) and a text column for each segment; null is counted as ``(none)``.
+        The journeys of these steps, one row each: journey_id, customer_id, outcome (converted,
+        lapsed, open) and a text column for each segment; null is counted as ``(none)``.
     segments : sequence of str
         Columns of `journeys` to slice by, beside the slice ``all``.
 

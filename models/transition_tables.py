@@ -1,15 +1,16 @@
 """The stage-transition graph as two tables: every node and every move, with rates and intervals.
 
-`finish` reads merged counts (`models.transition_counts`) for every slice, that is every level, segment and value:
+`finish` reads merged counts (`models.transition_counts`) for every slice, that is every level,
+segment and value:
 
-- `transitions`: the share of departures from a node that took a move. Moves to OPEN, which say that a
-  journey is still under way, are in no denominator and have no share.
+- `transitions`: the share of departures from a node that took a move. Moves to OPEN, which say
+  that a journey is still under way, are in no denominator and have no share.
 - `stages`: what passes through a node, how long it stays, what it says, and where it ends.
 
-Rates carry Wilson intervals, satisfaction the interval of `models.intervals.mean_interval`, dwell times
-are quantiles within 1% (`models.dwell`), and the chance to convert is the absorbing chain's
-(`models.absorbing_chain`). What can't be known is null: a rate out of nothing, a dwell time at a last step,
-satisfaction where nobody answered.
+Rates carry Wilson intervals, satisfaction the interval of `models.intervals.mean_interval`, dwell
+times are quantiles within 1% (`models.dwell`), and the chance to convert is the absorbing chain's
+(`models.absorbing_chain`). What can't be known is null: a rate out of nothing, a dwell time at a
+last step, satisfaction where nobody answered.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table
     Returns
     -------
     stages, transitions : pa.Table
-        In the schemas of `contracts.schemas`, rows sorted by key. Rates come with 95% Wilson intervals
-        and leave OPEN out of the denominator; they are null where the denominator is 0. Conversion
-        probabilities are those of the absorbing chain, to 12 decimals.
+        In the schemas of `contracts.schemas`, rows sorted by key. Rates come with 95% Wilson
+        intervals and leave OPEN out of the denominator; they are null where the denominator is 0.
+        Conversion probabilities are those of the absorbing chain, to 12 decimals.
 
     Raises
     ------
@@ -174,7 +175,7 @@ def _at(wanted: Ints, keys: Ints, values: Ints, missing: int = 0) -> Ints:
 
 
 def _rate(name: str, count: Ints, denominator: Ints, suffix: str = "") -> dict[str, Floats]:
-    """A rate and its 95% interval; null where the denominator is 0."""
+    """Give a rate and its 95% interval; null where the denominator is 0."""
     rate = np.divide(count, denominator, out=np.full(len(count), np.nan), where=denominator > 0)
     low, high = wilson_interval(count, denominator)
     return {f"{name}{suffix}": rate, f"{name}_low": low, f"{name}_high": high}

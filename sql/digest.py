@@ -1,21 +1,22 @@
-r"""A content hash of every table, the same for the same rows in any order, file or DuckDB version.
+"""A content hash of every table, the same for the same rows in any order, file or DuckDB version.
 
-"Byte for byte equal" in this project means equal digests. A digest is that of the table's multiset of
-rows, which is what sorting by key would give, without the sort:
+"Byte for byte equal" in this project means equal digests. A digest is that of the table's multiset
+of rows, which is what sorting by key would give, without the sort:
 
 1. a row becomes a canonical text: columns by name, each with a prefix or terminator that keeps
    neighbours apart (text by its length in bytes, ``5:store``, null as ``-``); times in microseconds
-   since 1970; decimals with all their places; doubles by C's ``%.17g``, which tells any two apart, with
-   -0 as 0;
+   since 1970; decimals with all their places; doubles by C's ``%.17g``, which tells any two apart,
+   with -0 as 0;
 2. a row's hash is the MD5 of that text, two numbers of 64 bits;
 3. both are *added* over all rows, exactly. Addition commutes, so order cannot matter, and unlike
    with XOR a row that comes twice does not vanish;
-4. the table's digest is the SHA-256 of its columns' names and types, its number of rows and both sums.
+4. the table's digest is the SHA-256 of its columns' names and types, its number of rows and both
+   sums.
 
 Two different tables agree by accident with probability 2**-128; the digest is no defence against
-somebody who constructs a collision on purpose. Only functions with a standard behind them (MD5, ``%.17g``,
-decimal digits) touch the rows, never DuckDB's own ``hash``. Memory does not grow with the table;
-a million rows of touchpoints take about a core-second and a half.
+somebody who constructs a collision on purpose. Only functions with a standard behind them (MD5,
+``%.17g``, decimal digits) touch the rows, never DuckDB's own ``hash``. Memory does not grow with
+the table; a million touchpoints take one or two core-seconds.
 
 Left out are bookkeeping tables, which tell of runs, and provenance columns, which tell how a row
 came to us (`contracts.schemas`).
@@ -32,7 +33,7 @@ import duckdb
 from contracts.schemas import TABLES
 from sql.statements import open_database
 
-__all__ = ["digest"]
+__all__ = ["digest", "digest_connection"]
 
 _BOOKKEEPING = {"data_quality", *(name for name, table in TABLES.items() if table.bookkeeping)}
 
@@ -60,12 +61,15 @@ def digest(
         There is no database at `db_path`.
     """
     with open_database(db_path, threads=threads, memory_limit=memory_limit) as connection:
-        tables = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
-        ).fetchall()
-        return {
-            name: _digest_table(connection, name) for (name,) in tables if name not in _BOOKKEEPING
-        }
+        return digest_connection(connection)
+
+
+def digest_connection(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Content hash of every table of the connection's only database."""
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
+    ).fetchall()
+    return {name: _digest_table(connection, name) for (name,) in tables if name not in _BOOKKEEPING}
 
 
 def _digest_table(connection: duckdb.DuckDBPyConnection, table: str) -> str:
@@ -97,10 +101,10 @@ def _digest_table(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 
 
 def _canonical(column: str, kind: str) -> str:
-    """SQL of a column's canonical text, never null.
+    r"""SQL of a column's canonical text, never null.
 
     >>> _canonical("page", "VARCHAR")
-    'coalesce(strlen("page") || \\':\\' || "page", \\'-\\')'
+    'coalesce(strlen("page") || \':\' || "page", \'-\')'
     """
     name = '"' + column.replace('"', '""') + '"'
     if kind == "VARCHAR":

@@ -3,8 +3,9 @@
 The database is written beside its place and renamed when it is whole, in a storage version that
 DuckDB 1.2 and newer open. Steps, in order:
 
-1. every table of the lake becomes a view ``lake.<table>`` over its files, with the columns and types
-   that `contracts.schemas` declares; a table without files is empty, a column that older files lack is null;
+1. every table of the lake becomes a view ``lake.<table>`` over its files, with the columns and
+   types that `contracts.schemas` declares; a table without files is empty, a column that older
+   files lack is null;
 2. ``sql/macros/*.sql``;
 3. every table of the lake: by ``sql/tables/<table>.sql`` where there is one, else as a copy;
    then the other files of ``sql/tables/``, which compute from those;

@@ -29,10 +29,10 @@ class Statement:
 
     @property
     def header(self) -> str:
-        """The opening comment, dashes removed.
+        r"""The opening comment, dashes removed.
 
-        >>> Statement("x", "-- How many?\\n-- grain: journey\\nSELECT 1 -- one").header
-        'How many?\\ngrain: journey'
+        >>> Statement("x", "-- How many?\n-- grain: journey\nSELECT 1 -- one").header
+        'How many?\ngrain: journey'
         """
         lines = []
         for line in self.text.splitlines():
@@ -43,28 +43,28 @@ class Statement:
 
     @property
     def query(self) -> str:
-        """The text without its last semicolon, to stand in brackets.
+        r"""The text without its last semicolon, to stand in brackets.
 
-        >>> Statement("x", "SELECT 1;\\n").query
+        >>> Statement("x", "SELECT 1;\n").query
         'SELECT 1'
         """
         return self.text.rstrip().removesuffix(";")
 
     def said(self, key: str) -> str:
-        """What the header says after ``key:`` up to the next key, on one line; else empty.
+        r"""What the header says after ``key:`` up to the next key, on one line; else empty.
 
-        >>> Statement("x", "-- promise: all\\n--   is well\\n-- grain: journey\\n").said("promise")
+        >>> Statement("x", "-- promise: all\n--   is well\n-- grain: journey\n").said("promise")
         'all is well'
         """
         found: list[str] = []
         inside = False
         for line in self.header.splitlines():
             word, colon, rest = line.partition(":")
-            if colon and word.isidentifier():
+            opens = bool(colon) and word.isidentifier()
+            if opens:
                 inside = word == key
-                line = rest
             if inside:
-                found.append(line.strip())
+                found.append((rest if opens else line).strip())
         return " ".join(found).strip()
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
+import numpy as np
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -27,6 +28,7 @@ from contracts.errors import InputError
 __all__ = ["PlannedFile", "Slice", "SourceFile", "list_files", "open_file", "plan_file"]
 
 _BLOCK = 1 << 20
+_NEWLINE = ord("\n")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
                     cut = _cut_within(block, quotes if quoted else 0, quoted)
                     if cut:
                         cuts.append((position + cut, lines + block.count(b"\n", 0, cut) + 1))
-                lines += block.count(b"\n")
+                lines += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
                 quotes += block.count(b'"') if quoted else 0
             position += len(block)
     file_id = digest.hexdigest()[:32]

@@ -81,7 +81,7 @@ def read_slice(piece: Slice, source: Source, *, slice_bytes: int, max_record_byt
             else:
                 raw = _json_lines(block, lines, position, max_record_bytes)
                 yield _exploded(raw, source.records, numbered=False) if source.records else raw
-            position += block.count(b"\n")
+            position += _line_ends(block)
     except (OSError, EOFError) as error:
         fix = f"the file ends or breaks here ({error}); have it delivered again"
         yield RawBatch(_NOTHING, (Unreadable(position, "unreadable_file", fix, b""),))
@@ -125,11 +125,23 @@ def _read_exactly(stream: IO[bytes], size: int) -> bytes:
 def _line_starts(block: bytes, source: Source) -> np.ndarray:
     """Offsets of record starts, and of the end of the last whole record (int64, at least one)."""
     data = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(data == _NEWLINE) + 1
+    ends = _places(data == _NEWLINE) + 1
     if source.format in ("csv", "tsv") and source.quoting and b'"' in block:
-        quotes = np.flatnonzero(data == _QUOTE)
+        quotes = _places(data == _QUOTE)
         ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
     return np.concatenate(([0], ends))
+
+
+def _line_ends(block: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
+
+
+def _places(mask: np.ndarray) -> np.ndarray:
+    """Indices of the few true values of a long mask; eight are looked at in one go."""
+    whole = len(mask) // 8 * 8
+    words = np.flatnonzero(mask[:whole].view(np.uint64))
+    word, byte = np.nonzero(mask[:whole].reshape(-1, 8)[words])
+    return np.concatenate((words[word] * 8 + byte, whole + np.flatnonzero(mask[whole:])))
 
 
 def _with_last_line(starts: np.ndarray, block: bytes) -> np.ndarray:
@@ -154,30 +166,35 @@ def _json_lines(block: bytes, starts: np.ndarray, first: int, max_record_bytes: 
             "raise lake.max_record_mb or have the producer cut it"
         )
         unreadable.append(Unreadable(first + i, "record_too_large", message, b""))
-    try:
-        records.validate(full=True)
-    except pa.ArrowInvalid:
-        for i in range(count):
+    patched, broken = _without_broken_utf8(block, records, offsets)
+    for i, message in broken.items():
+        if keep[i]:
+            keep[i] = False
             content = block[offsets[i] : offsets[i + 1]]
-            if keep[i] and (problem := _utf8_problem(content)):
-                keep[i] = False
-                unreadable.append(Unreadable(first + i, "invalid_utf8", problem, content))
+            unreadable.append(Unreadable(first + i, "invalid_utf8", message, content))
     if keep.all():
         return RawBatch(pa.table({"position": positions, "record": records}))
-    kept = pa.array(np.flatnonzero(keep))
-    table = pa.table({"position": positions.take(kept), "record": _copied(block, offsets, keep)})
+    readable = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(patched))
+    table = pa.table({"position": positions, "record": readable}).filter(pa.array(keep))
     return RawBatch(table, tuple(unreadable))
 
 
-def _copied(block: bytes, offsets: np.ndarray, keep: np.ndarray) -> pa.StringArray:
-    """The kept lines as an array of their own; Arrow must not take from invalid UTF-8."""
-    data = np.frombuffer(block, np.uint8)
-    lengths = np.diff(offsets)
-    kept = data[: offsets[-1]][np.repeat(keep, lengths)]
-    kept_offsets = np.concatenate(([0], np.cumsum(lengths[keep]))).astype(np.int32)
-    return pa.StringArray.from_buffers(
-        int(keep.sum()), pa.py_buffer(kept_offsets), pa.py_buffer(kept.tobytes())
-    )
+def _without_broken_utf8(
+    block: bytes, records: pa.StringArray, offsets: np.ndarray
+) -> tuple[bytes | bytearray, dict[int, str]]:
+    """The block with blanks in place of lines that are no UTF-8, and what is wrong with each of them."""
+    try:
+        records.validate(full=True)
+    except pa.ArrowInvalid:
+        beyond_ascii = _places(np.frombuffer(block, np.uint8) >= 0x80)
+        suspects = np.unique(np.searchsorted(offsets, beyond_ascii, side="right") - 1).tolist()
+        found = {i: _utf8_problem(block[offsets[i] : offsets[i + 1]]) for i in suspects}
+        broken = {i: message for i, message in found.items() if message}
+        patched = bytearray(block)
+        for i in broken:
+            patched[offsets[i] : offsets[i + 1]] = b" " * int(offsets[i + 1] - offsets[i])
+        return patched, broken
+    return block, {}
 
 
 def _utf8_problem(content: bytes) -> str:

@@ -88,7 +88,8 @@ def gather(db_path: Path) -> Content:
         personas=_personas(found["personas"], found["persona_features"], found["persona_paths"]),
         coverage=found["persona_coverage"][0],
         health={
-            name: found[name] for name in ("accounting", "dead_letter_reasons", "unmatched", "checks")
+            name: found[name]
+            for name in ("accounting", "dead_letter_reasons", "unmatched", "checks")
         },
     )
 
@@ -157,9 +158,7 @@ def _flow(level: str, nodes: Sequence[Row], moves: Sequence[Row]) -> dict[str, l
     }
 
 
-def _personas(
-    personas: Sequence[Row], features: Sequence[Row], paths: Sequence[Row]
-) -> list[Row]:
+def _personas(personas: Sequence[Row], features: Sequence[Row], paths: Sequence[Row]) -> list[Row]:
     features_of = _grouped(features, "persona_id")
     path_of = _grouped(paths, "persona_id")
     return [

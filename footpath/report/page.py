@@ -64,7 +64,9 @@ def _render(content: Content, title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(wording, name) for name in wording.__all__ if name.islower()}
+    environment.filters |= {
+        name: getattr(wording, name) for name in wording.__all__ if name.islower()
+    }
     environment.filters |= {"heat": _heat, "sparkline": _sparkline, "sql_text": _sql_text}
     hues = {row["stage"]: i % _HUES + 1 for i, row in enumerate(content.stages)}
     return environment.get_template("report.html.j2").render(
@@ -78,12 +80,12 @@ def _render(content: Content, title: str) -> str:
         flow=_flow_data(content, hues),
         style=_inline("report.css"),
         script=_inline("report.js"),
-        plotly=Markup(get_plotlyjs()),  # noqa: S704  # the library itself, not data
+        plotly=Markup(get_plotlyjs()),
     )
 
 
 def _inline(name: str) -> Markup:
-    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704  # our own file
+    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def _flow_data(content: Content, hues: dict[str, int]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import date
 
 __all__ = ["MISSING", "count", "day", "duration", "interval", "money", "name", "percent", "score"]
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "CHF": "CHF "}
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -32,8 +32,8 @@ def count(value: float | None) -> str:
 def percent(share: float | None, places: int = 0) -> str:
     """A share as a percentage that never rounds something to nothing, or to everything.
 
-    >>> percent(0.416), percent(0.416, 1), percent(0.0004), percent(0.9996), percent(0), percent(None)
-    ('42%', '41.6%', '<1%', '>99%', '0%', '–')
+    >>> percent(0.416), percent(0.416, 1), percent(0.0004), percent(0.9996), percent(0)
+    ('42%', '41.6%', '<1%', '>99%', '0%')
     """
     if share is None:
         return MISSING
@@ -53,7 +53,7 @@ def interval(low: float | None, high: float | None, places: int = 0) -> str:
     """
     if low is None or high is None:
         return ""
-    return f"{100 * low:.{places}f}–{100 * high:.{places}f}%"
+    return f"{100 * low:.{places}f}\N{EN DASH}{100 * high:.{places}f}%"
 
 
 def score(value: float | None) -> str:

@@ -1,6 +1,6 @@
 -- grain: one row, the journeys that personas were sought in
 SELECT
     count(*) AS journeys,
-    count_if(persona_id <> 'undetermined') AS assigned,
-    count_if(persona_id <> 'undetermined') / nullif(count(*), 0) AS assigned_share
+    count(*) FILTER (persona_id <> 'undetermined') AS assigned,
+    count(*) FILTER (persona_id <> 'undetermined') / nullif(count(*), 0) AS assigned_share
 FROM journey_personas;

@@ -4,7 +4,7 @@ SELECT
     settings.journey_gap_s,
     (SELECT min(started_at) FROM journeys) AS first_journey,
     (SELECT count(*) FROM journeys) AS journeys,
-    (SELECT count_if(outcome = 'open') FROM journeys) AS open_journeys,
+    (SELECT count(*) FROM journeys WHERE outcome = 'open') AS open_journeys,
     (SELECT count(*) FROM touchpoints) AS touchpoints,
     (SELECT count(DISTINCT touchpoint) FROM map_cells) AS kinds,
     (SELECT count(*) FROM ingest_ledger) AS files,

@@ -245,13 +245,16 @@ sources:
         ["sources.web: columns are for csv and tsv, not for jsonl"],
     ),
     "a column that is not there": (
-        PLAIN.replace("format: jsonl", "format: tsv\n    columns: [at, what, usr]").replace("$.", ""),
+        PLAIN.replace("$.", "").replace("jsonl\n", "tsv\n    columns: [at, what, usr]\n"),
         ["sources.web.identifiers.user_id: 'user' is no column\n"
          "    did you mean 'usr'? allowed: at, what, usr"],
     ),
     "a JSON path in a table": (
-        PLAIN.replace("format: jsonl", "format: csv").replace("$.what", "what").replace("$.user", "u"),
-        ["sources.web.fields.event_time: '$.at' is a JSON path; csv has columns\n    name a column"],
+        PLAIN.replace("format: jsonl", "format: csv").replace("$.", "").replace(": at", ": $.at"),
+        [
+            "sources.web.fields.event_time: '$.at' is a JSON path; csv has columns\n"
+            "    name a column"
+        ],
     ),
     "consent without field": (
         PLAIN.replace("format: jsonl", "format: jsonl\n    consent: {missing: perhaps}"),
@@ -348,7 +351,8 @@ def test_a_missing_file_is_told_with_the_way_to_make_one(tmp_path: Path) -> None
     with pytest.raises(ConfigError) as refusal:
         load_config(tmp_path / "none.yml")
     assert [str(p) for p in refusal.value.problems] == [
-        "file: No such file or directory\n    write one with 'footpath init', or name it with --config"
+        "file: No such file or directory\n"
+        "    write one with 'footpath init', or name it with --config"
     ]
 
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from contracts.config import Config, Rule, default_stages
 from contracts.loading import parse_config, preset, preset_names
+from footpath.generator import Scenario, generate
 from models.identifiers import Pseudonymiser
 from models.mapping import Mapped, compile_mapping, map_records
 from transforms.plan_files import list_files, plan_file
@@ -59,7 +61,7 @@ def mapped_table(raw: pa.Table, config: Config) -> Mapped:
 
 
 def mapped_files(config: Config) -> Iterator[tuple[Mapped, int, list[str]]]:
-    """What becomes of the files: mapped records, how many there were, why some could not be read."""
+    """What becomes of the files: records mapped, their number, why some could not be read."""
     source = config.sources["feed"]
     for file in list_files(config):
         for piece in plan_file(file, config).slices:
@@ -126,7 +128,7 @@ def touchpoint(name: str, **event: str) -> str | None:
     return "other"
 
 
-# --------------------------------------------------------------------------- what all have in common
+# ------------------------------------------------ what all have in common
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -170,7 +172,7 @@ def test_all_presets_work_together_in_one_project() -> None:
         compile_mapping(name, config)
 
 
-# --------------------------------------------------------------------------- segment
+# ------------------------------------------------ segment
 
 JEN = {
     "event_time": "2015-02-23 22:28:55.111000",
@@ -460,7 +462,7 @@ def test_pages_are_paths_without_query(url: str, page: str) -> None:
     assert event["page"] == page
 
 
-# --------------------------------------------------------------------------- snowplow
+# ------------------------------------------------ snowplow
 
 
 @needs_payloads
@@ -613,7 +615,7 @@ def test_snowplow_events_become_touchpoints(
     assert touchpoint("snowplow", event_type=event_type, page=page) == expected
 
 
-# --------------------------------------------------------------------------- ga4
+# ------------------------------------------------ ga4
 
 
 @needs_payloads
@@ -723,7 +725,7 @@ def test_ga4_events_become_touchpoints(event_type: str, expected: str | None) ->
     assert touchpoint("ga4", event_type=event_type, page="/x") == expected
 
 
-# --------------------------------------------------------------------------- sendgrid
+# ------------------------------------------------ sendgrid
 
 EXAMPLE = {
     "event_time": "2017-12-15 00:59:29",
@@ -1030,7 +1032,7 @@ def test_sendgrid_events_become_touchpoints(event: str, expected: str | None) ->
     assert touchpoint("sendgrid", event_type=event) == expected
 
 
-# --------------------------------------------------------------------------- shopify
+# ------------------------------------------------ shopify
 
 BOB = {
     "event_id": "450789469",
@@ -1142,7 +1144,7 @@ def test_shopify_takes_the_campaign_from_the_landing_site_and_never_the_staff_as
     assert [key for key in found if key.startswith("id_")] == ["id_customer_number"]
 
 
-# --------------------------------------------------------------------------- receipts
+# ------------------------------------------------ receipts
 
 RECEIPTS = """\
 receipt_id,line_number,sold_at,amount,currency,customer_number,email,store,extra
@@ -1190,33 +1192,29 @@ def test_receipts_maps_one_line_an_item(tmp_path: Path) -> None:
 
 def test_receipts_fields_are_renamed_one_by_one(tmp_path: Path) -> None:
     file = tmp_path / "till.csv"
-    file.write_text("bon,zeit,menge,preis\nR1,02.01.2025 10:00,2,1.50\n")
-    events, reasons = outcome(
-        "receipts",
-        file,
-        fields={
-            "event_id": None,
-            "event_time": {"value": "zeit", "format": "%d.%m.%Y %H:%M"},
-            "transaction_id": "bon",
-            "value": {"sql": "{menge}::DECIMAL(18, 4) * {preis}::DECIMAL(18, 4)"},
-            "currency": {"const": "EUR"},
-        },
+    file.write_text(
+        "Bon,Zeit,Menge,Preis,Kunde\n"
+        'R1,02.01.2025 10:00,2,"1,50",77\n'
+        'R2,02.01.2025 10:00,two,"1,50",77\n'
     )
-    assert reasons == []
+    source = recipe("receipts", last=True)
+    events, reasons = outcome(source.pop("preset"), file, **source)
+    assert reasons == ["bad_value"]
     assert events == [
         {
             "event_id": "sha256",
-            "event_time": "2025-01-02 10:00:00",
+            "event_time": "2025-01-02 09:00:00",
             "event_type": "sale",
             "channel": "store",
             "transaction_id": "R1",
             "value": "3",
             "currency": "EUR",
+            "id_customer_number": "77",
         }
     ]
 
 
-# --------------------------------------------------------------------------- zendesk
+# ------------------------------------------------ zendesk
 
 
 def ticket(**fields: Any) -> dict[str, Any]:
@@ -1307,15 +1305,18 @@ def test_zendesk_events_become_touchpoints(event_type: str, expected: str | None
     assert touchpoint("zendesk", event_type=event_type) == expected
 
 
-# --------------------------------------------------------------------------- recipes of docs/presets.md
+# ------------------------------------------------ recipes of docs/presets.md
 
 
-def recipe(title: str) -> dict[str, Any]:
+def recipe(title: str, last: bool = False) -> dict[str, Any]:
     """The source that docs/presets.md shows under a heading, without its paths."""
     text = (ROOT / "docs" / "presets.md").read_text("utf-8")
-    section = text.split(f"### {title}\n")[1]
-    (block,) = re.findall(r"```yaml\n(.*?)```", section.split("\n#")[0], re.DOTALL)
-    ((_, source),) = yaml.safe_load(block)["sources"].items()
+    section = re.split(rf"^##+ {re.escape(title)}$", text, flags=re.MULTILINE)[1]
+    blocks = re.findall(
+        r"```yaml\n(.*?)```", re.split(r"^#", section, flags=re.MULTILINE)[0], re.DOTALL
+    )
+    assert last or len(blocks) == 1
+    ((_, source),) = yaml.safe_load(blocks[-1])["sources"].items()
     del source["paths"]
     return dict(source)
 
@@ -1431,7 +1432,34 @@ def test_the_recipe_for_orders_exported_once() -> None:
     ]  # fmt: skip
 
 
-# --------------------------------------------------------------------------- bad input
+# ------------------------------------------------ sample data
+
+
+def test_the_sample_data_is_read_whole(tmp_path: Path) -> None:
+    """Each touchpoint of the planted retailer is one touchpoint of the presets, none is missed."""
+    summary = generate(tmp_path / "demo", Scenario(events=3_000, seed=5))
+    truth = pq.read_table(tmp_path / "demo" / "truth" / "events.parquet").to_pylist()
+    planted = {(row["source"], row["event_id"]): row["touchpoint"] for row in truth}
+    found: dict[tuple[str, str], set[str | None]] = {}
+    for source, name in {
+        "web": "segment", "email": "sendgrid", "store": "shopify", "support": "zendesk",
+    }.items():  # fmt: skip
+        config = configured(name, [str(tmp_path / "demo" / source / "*.jsonl")])
+        records = 0
+        for mapped, count, unreadable in mapped_files(config):
+            records += count + len(unreadable)
+            for event in mapped.events.to_pylist():
+                key = (source, planted[source, event["event_id"]])
+                found.setdefault(key, set()).add(touchpoint(name, event_type=event["event_type"]))
+        assert records == summary.sources[source].records
+    assert {key for key, names in found.items() if len(names) > 1 or "other" in names} == set()
+    assert found["web", "shipping"] == {"shipping"}
+    assert found["web", "login"] == {None}
+    assert found["store", "store_purchase"] == {"purchase"}
+    assert found["email", "email_delivered"] == {"email_sent"}
+
+
+# ------------------------------------------------ bad input
 
 WHOLE: dict[str, dict[str, Any]] = {
     "segment": track("Order Completed", order_id="o", total=1),
@@ -1532,7 +1560,7 @@ def _cut(line: str) -> str:
 
 def _bad_time(line: str) -> str:
     fields = line.split("\t")
-    fields[3] = fields[127] = "soon"
+    fields[preset("snowplow")["source"]["columns"].index("derived_tstamp")] = "soon"
     return "\t".join(fields)
 
 

@@ -53,7 +53,7 @@ def conversion_by_walking(edges: Edges, removed: str | None = None) -> dict[str,
 
 
 def test_worked_example_is_exact() -> None:
-    """DESIGN's five journeys: P = 0.8, effects 0.75 and 0.5, credits 2.4 and 1.6 of 4 conversions."""
+    """DESIGN's five journeys: P = 0.8, effects 0.75 and 0.5, credits 2.4 and 1.6 of 4."""
     chain = chain_of(
         {
             (START, "google"): 4, (START, "mailing"): 1, ("google", CONVERSION): 2,

@@ -142,7 +142,7 @@ def test_two_journeys_counted_by_hand() -> None:
 @settings(max_examples=25, deadline=None)
 @given(WALKS)
 def test_tables_equal_sql(walks: list[tuple[int, str, str | None, str]]) -> None:
-    """Every count of both tables equals an independent recomputation in SQL, rows in order of key."""
+    """Every count of both tables equals its recomputation in SQL, rows in order of key."""
     steps, journeys = world(walks)
     stages, transitions = finish(count_transitions(steps, journeys, ["device"]))
     assert stages.schema == table_schema("stages")
@@ -174,7 +174,7 @@ def test_tables_equal_sql(walks: list[tuple[int, str, str | None, str]]) -> None
 def test_counts_of_buckets_add_up(
     walks: list[tuple[int, str, str | None, str]], buckets: int
 ) -> None:
-    """Customers split over buckets, merged in any order and grouping, give the counts of the whole."""
+    """Buckets of customers, merged in any order and grouping, give the counts of the whole."""
     steps, journeys = world(walks)
     whole = count_transitions(steps, journeys, ["device"])
     owner = np.array([int(c[1:]) % buckets for c in journeys["customer_id"].to_pylist()])
@@ -246,7 +246,7 @@ def test_nothing_counts_to_nothing() -> None:
 
 
 def test_what_does_not_belong_together_is_refused() -> None:
-    """Steps without their journey, journeys without steps, unknown outcomes, doubled step numbers."""
+    """Steps without journey, journeys without steps, strange outcomes, doubled step numbers."""
     steps, journeys = world([(1, "converted", "mobile", "ab"), (2, "lapsed", None, "a")])
     with pytest.raises(ValueError, match="same journeys"):
         count_transitions(steps, journeys.slice(1), [])

@@ -1,0 +1,24 @@
+"""What tests share: a key for pseudonyms, and a small generated retailer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from footpath.generator import Scenario, generate
+
+os.environ["FOOTPATH_KEY"] = "a key for tests only"
+
+
+@pytest.fixture(scope="session")
+def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw files of four sources and ``truth/``: about 1,500 events of eight days, in 16 files.
+
+    Few days, because each day of a source is a file of the lake; many flaws, because flaws are what is tested.
+    """
+    folder = tmp_path_factory.mktemp("retailer")
+    flaws = {"duplicate_share": 0.05, "malformed_share": 0.02, "future_share": 0.01, "late_share": 0.03}
+    generate(folder, Scenario(events=1_500, seed=5, days=8, file_days=2, **flaws))
+    return folder
