@@ -36,7 +36,7 @@ def _preset_text(name: str) -> str:
 
 
 def preset(name: str) -> dict[str, Any]:
-    """A preset: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
+    """Read a preset: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
     document: dict[str, Any] = yaml.safe_load(_preset_text(name))
     return document
 
@@ -166,7 +166,7 @@ def _near(word: str, allowed: tuple[str, ...] | list[str]) -> str:
 
 
 def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
-    """The model that the parts of an error's location lead to; None inside an expression."""
+    """Find the model that an error's location leads to; None inside an expression."""
     model: type[BaseModel] = Config
     for part in location:
         if part in model.model_fields:
@@ -188,7 +188,7 @@ def _place(location: tuple[Any, ...]) -> str:
 
 
 def _schema_problems(error: ValidationError, known: set[str]) -> list[Problem]:
-    """What pydantic found, in our words, without what follows from a mistake known already."""
+    """Say what pydantic found, without what follows from a mistake known already."""
     problems = []
     without_preset = {place.removesuffix(".preset") for place in known}
     rules_too_few = known or any(

@@ -159,11 +159,12 @@ _ALL_TABLES = (
     Table(
         "dead_letters",
         "record that could not be parsed or mapped",
-        ("source", "file_id", "position"),
+        ("source", "file_id", "position", "place"),
         (
             Column("source", TEXT, "feed"),
             Column("file_id", TEXT, "file it was read from (ingest_ledger)", provenance=True),
             Column("position", pa.int64(), "1-based line or record in the file", provenance=True),
+            Column("place", pa.int64(), "1-based record in a line that holds several", provenance=True),
             Column("reason", TEXT, "reason code"),
             Column("message", TEXT, "what was found, what was allowed, what to do"),
         ),

@@ -239,13 +239,14 @@ def _whole(mapping: Mapping, raw: pa.Table) -> pa.Table:
 
 
 def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
-    names = sorted(name for name in raw_columns if name != "position")
+    names = sorted(name for name in raw_columns if name not in ("position", "place"))
+    place = "place" if "place" in raw_columns else "1::BIGINT AS place"
     if mapping.is_json:
         record_hash = "CASE WHEN p IS NULL THEN hash(record) ELSE hash(p) END"
         canonical, readable = "json(record)::VARCHAR", "p IS NOT NULL"
         paths = ", ".join(_literal(ref) for ref in mapping.refs)
         extracted = (
-            "SELECT position, record, CASE WHEN json_valid(record) "
+            f"SELECT position, {place}, record, CASE WHEN json_valid(record) "
             f"THEN json_extract_string(record, [{paths}]) END AS p FROM raw"
         )
     else:
@@ -253,7 +254,7 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
         joined = ", ".join(f"coalesce({name}, chr(30))" for name in quoted) or "''"
         record_hash = f"hash({', '.join(quoted) or '0'})"
         canonical, readable = f"concat_ws(chr(31), {joined})", "true"
-        extracted = "SELECT * FROM raw"
+        extracted = f"SELECT {', '.join(['position', place, *quoted])} FROM raw"
     bad_numbers = "".join(
         f"    WHEN {n}_text IS NOT NULL AND {n} IS NULL THEN 'bad_{n}'\n"
         for n in _NUMBERS
@@ -267,7 +268,7 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
     return f"""
 WITH extracted AS ({extracted}),
 mapped AS (
-  SELECT position, {record_hash} AS record_hash, {readable} AS readable,
+  SELECT position, place, {record_hash} AS record_hash, {readable} AS readable,
   {mapping.select},
   CASE WHEN event_id IS NULL AND {readable} THEN sha256({canonical}) END AS record_digest
   FROM extracted
@@ -290,7 +291,7 @@ def map_records(
     Parameters
     ----------
     raw : pa.Table
-        `position` (int64, 1-based) and either `record` (JSON text, valid UTF-8) or the file's columns as text.
+        `position` (int64, 1-based line), `place` (record within it, if lines hold several), and either `record` (JSON text, valid UTF-8) or the file's columns as text.
     now : datetime
         Events after it are held as `in_future`.
 
@@ -326,6 +327,7 @@ def map_records(
 _NO_TEXT = pa.array([], pa.string())
 _DEAD_EMPTY = {
     "position": pa.array([], pa.int64()),
+    "place": pa.array([], pa.int64()),
     "reason": _NO_TEXT,
     "message": _NO_TEXT,
     "record_hash": pa.array([], pa.uint64()),
@@ -358,6 +360,7 @@ def _dead_letters(bad: pa.Table, mapping: Mapping) -> pa.Table:
     return pa.table(
         {
             "position": bad["position"],
+            "place": bad["place"],
             "reason": bad["reason"],
             "message": pa.array(messages, pa.string()),
             "record_hash": bad["record_hash"],

@@ -285,9 +285,9 @@ def _sentence(test: _Test, low: float, high: float, cost: float) -> str:
     rest = "" if test.rest_rate is None else f", and {test.rest_rate:.1%} here for everybody else"
     return (
         f"{where}{step.rate:.1%} of {step.departures:,} departures from '{step.node}' ended the "
-        f"journey without conversion (95% interval {low:.1%} to {high:.1%}); comparable steps of stage "
-        f"'{step.stage}' ({', '.join(test.peers)}) lose {test.peer_rate:.1%} at the median{rest}. "
-        f"The difference is {cost:,.0f} journeys."
+        f"journey without conversion (95% interval {low:.1%} to {high:.1%}); comparable steps of "
+        f"stage '{step.stage}' ({', '.join(test.peers)}) lose {test.peer_rate:.1%} at the median"
+        f"{rest}. The difference is {cost:,.0f} journeys."
     )
 
 

@@ -119,7 +119,10 @@ class _Slice:
     """Bits of the code of a node."""
 
     def key(self, journey: Ints, place: Ints) -> Ints:
-        return self.value[journey] << 2 * self.bits | place
+        key = self.value[journey]
+        key <<= 2 * self.bits
+        key |= place
+        return key
 
     def rows(self, measure: str, keys: Ints, count: Ints, bins: Ints | int = 0) -> pa.Table:
         mask = (1 << self.bits) - 1
@@ -283,6 +286,8 @@ def _tally(keys: Ints, size: int) -> tuple[Ints, Ints]:
 def _distinct(owner: Ints, place: Ints) -> tuple[Ints, Ints]:
     """Distinct pairs of owner and place."""
     bits = int(place.max(initial=0)).bit_length()
-    pairs = np.sort(owner << bits | place)
+    pairs = owner << bits
+    pairs |= place
+    pairs.sort()
     pairs = pairs[starts(pairs)]
     return pairs >> bits, pairs & ((1 << bits) - 1)

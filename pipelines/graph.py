@@ -8,7 +8,8 @@ import apache_beam as beam
 import pyarrow as pa
 
 from contracts.lake import digest_of
-from models.attribution import attribute
+from models.attribution import credit
+from models.counts import COUNTS_SCHEMA
 from models.pain_points import find_pain_points
 from models.transition_tables import finish
 from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
@@ -55,12 +56,10 @@ def _execute(run: Run) -> dict[str, Any]:
         )
         collect((counted,), result)
     results = read_results(result)
-    (path,) = results["counts"]
-    with pa.memory_map(path) as file:
-        counts = pa.ipc.open_file(file).read_all()
-    stages, transitions = finish(counts)
-    converted = sum(entry["converted"] for entry in results["converted"])
-    value = sum(entry["value_units"] for entry in results["converted"]) / 10_000
+    stages, transitions = finish(_counts(results, "transitions"))
+    journeys = results.get("converted", [])
+    converted = sum(entry["converted"] for entry in journeys)
+    value = sum(entry["value_units"] for entry in journeys) / 10_000
     pain_points = find_pain_points(
         stages,
         transitions,
@@ -73,7 +72,7 @@ def _execute(run: Run) -> dict[str, Any]:
     tables = {
         "stages": stages,
         "transitions": transitions,
-        "attribution": attribute(transitions, value),
+        "attribution": credit(_counts(results, "paths")),
         "pain_points": pain_points,
     }
     for table, rows in tables.items():
@@ -81,6 +80,15 @@ def _execute(run: Run) -> dict[str, Any]:
             write_table(str(run.lake.root), f"tables/{table}/{name}.parquet", rows)
         ]
     return {"rows": sum(len(rows) for rows in tables.values())}
+
+
+def _counts(results: dict[str, list[Any]], kind: str) -> pa.Table:
+    """The sum over all buckets; no rows where there was no bucket."""
+    tables = []
+    for path in results.get(kind, []):
+        with pa.memory_map(path) as file:
+            tables.append(pa.ipc.open_file(file).read_all())
+    return pa.concat_tables([COUNTS_SCHEMA.empty_table(), *tables])
 
 
 STAGE = Stage("graph", ("touchpoints", "journeys"), _fingerprint, _execute)

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.config import Config
+from models.attribution import count_paths
 from models.counts import merge_counts
 from models.money import to_units
 from models.transition_counts import count_transitions
@@ -23,7 +24,17 @@ from transforms.read_buckets import Bucket, read_bucket, read_journeys
 
 __all__ = ["CountTransitions"]
 
-_STEPS = ("journey_id", "customer_id", "step", "touchpoint", "stage", "channel", "dwell_s", "csat")
+_STEPS = (
+    "journey_id",
+    "customer_id",
+    "step",
+    "touchpoint",
+    "stage",
+    "channel",
+    "dwell_s",
+    "csat",
+    "converts",
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +49,13 @@ class _CountBucket:
         columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *segments]))
         journeys = read_journeys(self.root, bucket, columns, self.watermark, self.config.journey.gap)
         steps = read_bucket(self.root, bucket.touchpoints, _STEPS)
-        counts = count_transitions(steps, journeys, segments)
-        name = f"transitions-{bucket.number:04d}"
-        for _, part in spill(counts, np.zeros(len(counts), np.int64), self.folder, name):
-            yield 0, part
+        for kind, counts in (
+            ("transitions", count_transitions(steps, journeys, segments)),
+            ("paths", count_paths(steps, journeys)),
+        ):
+            name = f"{kind}-{bucket.number:04d}"
+            for _, part in spill(counts, np.zeros(len(counts), np.int64), self.folder, name):
+                yield kind, part
         converted = journeys["converted"].to_numpy(zero_copy_only=False)
         value = {
             "converted": int(converted.sum()),
@@ -56,16 +70,18 @@ class _Add:
 
     folder: str
 
-    def __call__(self, element: tuple[int, Iterable[Part]]) -> Iterator[tuple[str, Any]]:
-        counts = merge_counts(table for _, table in read_parts(element[1]))
-        path = Path(self.folder, f"transitions-{uuid.uuid4().hex}.arrow")
+    def __call__(self, element: tuple[str, Iterable[Part]]) -> Iterator[tuple[str, Any]]:
+        kind, parts = element
+        counts = merge_counts(table for _, table in read_parts(parts))
+        path = Path(self.folder, f"{kind}-{uuid.uuid4().hex}.arrow")
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, counts.schema) as writer:
             writer.write_table(counts)
-        yield "counts", str(path)
+        yield kind, str(path)
 
 
 class CountTransitions(beam.PTransform):
-    """Buckets to results: ``("counts", path of an Arrow file)`` of the sum, ``("converted", ...)`` a bucket."""
+    """Buckets to results: ``("transitions", path)`` and ``("paths", path)``, Arrow files of the
+    sums of `models.transition_counts` and `models.attribution`; ``("converted", ...)`` a bucket."""
 
     def __init__(
         self, root: str, config: Config, watermark: datetime, folder: str, threads: int

@@ -40,6 +40,10 @@ _NO_KEYS = _INDEX_SCHEMA.remove(_INDEX_SCHEMA.get_field_index("stays")).append(
 ).empty_table()
 
 
+_PUBLISHED, _LOST_BEFORE = -1, -2
+"""Origin of a known copy: it is in `events`, or an earlier run found a better one."""
+
+
 @dataclass(frozen=True)
 class Removal:
     """Keys of published events that lost to a newly read copy."""
@@ -64,8 +68,10 @@ class _DeduplicateBucket:
         if bucket in self.base:
             known = pq.read_table(Path(self.root, self.base[bucket]), schema=_INDEX_SCHEMA)
             known = known.filter(pc.is_in(_sources(known), pa.array(self.sources, pa.string())))
-            tables.append(known.append_column("place", pa.nulls(len(known), pa.int64())))
-            origins.append(np.full(len(known), -1))
+            # Of copies that are all alike the published one stays: its place comes before any row.
+            place = np.full(len(known), -1, np.int64)
+            tables.append(known.append_column("place", pa.array(place)))
+            origins.append(np.where(known["stays"].to_numpy(), _PUBLISHED, _LOST_BEFORE))
         by_part = {part.keys: part for part in key_parts if part is not None}
         for key, table in read_parts(by_part):
             part = by_part[key]
@@ -90,7 +96,7 @@ class _DeduplicateBucket:
             rows = places[origin[lost] == number].astype(np.int32)
             if len(rows):
                 yield path, rows.tobytes()
-        published = lost[origin[lost] == -1]
+        published = lost[origin[lost] == _PUBLISHED]
         if len(published) == 0:
             return
         removed = everything.take(published)

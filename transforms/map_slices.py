@@ -110,6 +110,7 @@ class _MapSlice:
         unreadable = pa.table(
             {
                 "position": pa.array([u.position for u in batch.unreadable], pa.int64()),
+                "place": pa.array([1] * len(batch.unreadable), pa.int64()),
                 "reason": pa.array([u.reason for u in batch.unreadable], pa.string()),
                 "message": pa.array([u.message for u in batch.unreadable], pa.string()),
             }

@@ -77,10 +77,10 @@ def read_slice(piece: Slice, source: Source, *, slice_bytes: int, max_record_byt
                 skip = source.columns is None and position == 1
                 yield _delimited(block, lines, position, piece.columns, source, skip)
             elif source.format == "json":
-                yield _exploded(_document(block), source.records or ("$[*]",), numbered=True)
+                yield _exploded(_document(block), source.records or ("$[*]",))
             else:
                 raw = _json_lines(block, lines, position, max_record_bytes)
-                yield _exploded(raw, source.records, numbered=False) if source.records else raw
+                yield _exploded(raw, source.records) if source.records else raw
             position += _line_ends(block)
     except (OSError, EOFError) as error:
         fix = f"the file ends or breaks here ({error}); have it delivered again"
@@ -212,8 +212,8 @@ def _document(block: bytes) -> RawBatch:
     return RawBatch(table)
 
 
-def _exploded(raw: RawBatch, paths: tuple[str, ...], numbered: bool) -> RawBatch:
-    """Documents cut into the records they hold; `numbered` gives records of one document their place in it."""
+def _exploded(raw: RawBatch, paths: tuple[str, ...]) -> RawBatch:
+    """Documents cut into the records they hold; `place` numbers the records of each."""
     choices = "".join(
         f"WHEN json_exists(record, {_quoted(path.removesuffix('[*]'))})"
         f"{_is_array(path)} THEN {_extracted(path)}\n"
@@ -231,8 +231,7 @@ def _exploded(raw: RawBatch, paths: tuple[str, ...], numbered: bool) -> RawBatch
         """,
         raw=raw.table,
     )
-    position = table["place"].cast(pa.int64()) if numbered else table["position"]
-    return RawBatch(pa.table({"position": position, "record": table["record"]}), raw.unreadable)
+    return RawBatch(table, raw.unreadable)
 
 
 def _quoted(text: str) -> str:
