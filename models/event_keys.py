@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from models.engine import query
 
-__all__ = ["KEY_SCHEMA", "bucket_of", "key_events", "losers"]
+__all__ = ["KEY_SCHEMA", "bucket_of", "key_events", "losers", "power_of_two"]
 
 KEY_SCHEMA = pa.schema(
     [
@@ -41,6 +41,15 @@ def bucket_of(hashes: np.ndarray, buckets: int) -> np.ndarray:
     if bits == 0:
         return np.zeros(len(hashes), np.int64)
     return (hashes >> np.uint64(64 - bits)).astype(np.int64)
+
+
+def power_of_two(least: int) -> int:
+    """The smallest power of two that is no less.
+
+    >>> [power_of_two(n) for n in (0, 1, 5, 8)]
+    [1, 1, 8, 8]
+    """
+    return 1 << max(0, least - 1).bit_length()
 
 
 def key_events(events: pa.Table, source: str) -> pa.Table:

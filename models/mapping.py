@@ -254,7 +254,8 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
         joined = ", ".join(f"coalesce({name}, chr(30))" for name in quoted) or "''"
         record_hash = f"hash({', '.join(quoted) or '0'})"
         canonical, readable = f"concat_ws(chr(31), {joined})", "true"
-        extracted = f"SELECT {', '.join(['position', place, *quoted])} FROM raw"
+        lacking = [_identifier(ref) for ref in mapping.refs if ref not in raw_columns]
+        extracted = f"SELECT {', '.join(['position', place, *quoted, *lacking])} FROM raw"
     bad_numbers = "".join(
         f"    WHEN {n}_text IS NOT NULL AND {n} IS NULL THEN 'bad_{n}'\n"
         for n in _NUMBERS

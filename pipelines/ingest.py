@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from contracts.config import Config
 from contracts.errors import InputError
 from contracts.lake import DataFile, Manifest, digest_of
-from contracts.schemas import TABLES, table_schema
+from contracts.schemas import table_schema
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
+from models.event_keys import power_of_two
 from transforms.deduplicate import Deduplicate, winners
 from transforms.kernel import Kernel
 from transforms.map_slices import MapSlices
@@ -30,7 +31,7 @@ from transforms.write_events import WriteEvents
 __all__ = ["STAGE"]
 
 _COUNTS = ("records_read", "dead_letters", "quarantined", "withheld")
-_BYTES_A_BUCKET = 96 << 20
+_BYTES_A_KEY_BUCKET = 256 << 20
 
 
 def _contract(config: Config, source: str) -> str:
@@ -126,7 +127,7 @@ def _execute(run: Run) -> dict[str, Any]:
     config, root = run.config, str(run.lake.root)
     plan = _Plan(run)
     pseudonymiser = run.pseudonymiser()
-    buckets = _buckets(run)
+    key_buckets = _key_buckets(run)
     folder = scratch_folder(run, "ingest")
     index_folder = f"tables/event_keys/{digest_of(run.run_id)}"
     index = _by_bucket(run.base, "event_keys")
@@ -155,7 +156,7 @@ def _execute(run: Run) -> dict[str, Any]:
                 pseudonymiser=pseudonymiser,
                 now=run.now,
                 folder=str(folder),
-                key_buckets=buckets,
+                key_buckets=key_buckets,
                 threads=run.kernel_threads,
             )
         )
@@ -191,20 +192,17 @@ def _execute(run: Run) -> dict[str, Any]:
     tables["ingest_ledger"] = [_write_ledger(run, ledger)]
     return {
         "contracts": _contracts(config),
-        "buckets": buckets,
+        "key_buckets": key_buckets,
         "rows": sum(file.rows for file in tables["events"]),
     }
 
 
-def _buckets(run: Run) -> int:
-    """Number of buckets: kept while the warehouse lives, first chosen by the size of the input."""
+def _key_buckets(run: Run) -> int:
+    """Buckets of the index of copies: kept while the index lives, first chosen by the size of the input."""
     if "ingest" in run.base.stages:
-        return int(run.base.stages["ingest"].facts["buckets"])
-    wanted = run.config.lake.buckets or 0
-    if not wanted:
-        size = sum(file.bytes for file in list_files(run.config))
-        wanted = max(2 * run.kernel_threads, -(-size // _BYTES_A_BUCKET))
-    return 1 << max(0, (wanted - 1).bit_length())
+        return int(run.base.stages["ingest"].facts["key_buckets"])
+    size = sum(file.bytes for file in list_files(run.config))
+    return power_of_two(max(run.kernel_threads, -(-size // _BYTES_A_KEY_BUCKET)))
 
 
 def _sources_of(base: Manifest) -> set[str]:

@@ -10,13 +10,15 @@ import pyarrow as pa
 
 from contracts.lake import digest_of
 from contracts.schemas import table_schema
+from models.event_keys import power_of_two
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.bucket_events import BucketEvents, LinkedFile
 from transforms.sessionize import Sessionize, write_table
 
 __all__ = ["STAGE"]
 
-_UNIT_ROWS = 1 << 17
+_UNIT_ROWS = 1 << 18
+_BUCKET_ROWS = 1 << 18
 
 
 def _fingerprint(run: Run) -> str:
@@ -30,6 +32,7 @@ def _fingerprint(run: Run) -> str:
         config.journey.model_dump(mode="json"),
         config.pre_purchase_stages,
         config.attributes,
+        config.lake.buckets,
         sorted(name for name, source in config.sources.items() if source.lines_of_receipt),
     )
 
@@ -48,12 +51,18 @@ def _units(run: Run) -> list[tuple[LinkedFile, ...]]:
     return [*units, tuple(waiting)] if waiting else units
 
 
+def _buckets(run: Run) -> int:
+    """Buckets of customers: declared, or so many that one fits a worker's memory well."""
+    rows = sum(file.rows for file in run.draft.tables["events"])
+    return power_of_two(run.config.lake.buckets or max(run.kernel_threads, -(-rows // _BUCKET_ROWS)))
+
+
 def _execute(run: Run) -> dict[str, Any]:
     root, threads = str(run.lake.root), run.kernel_threads
     folder = scratch_folder(run, "sessionize")
     result = folder / "result.json"
     (customers,) = run.draft.tables["link_customers"]
-    buckets = run.draft.stages["ingest"].facts["buckets"]
+    buckets = _buckets(run)
     name = digest_of(run.run_id, "sessionize")
     with run.pipeline() as pipeline:
         bucketed = (

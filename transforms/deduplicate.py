@@ -68,10 +68,11 @@ class _DeduplicateBucket:
         if bucket in self.base:
             known = pq.read_table(Path(self.root, self.base[bucket]), schema=_INDEX_SCHEMA)
             known = known.filter(pc.is_in(_sources(known), pa.array(self.sources, pa.string())))
-            # Of copies that are all alike the published one stays: its place comes before any row.
-            place = np.full(len(known), -1, np.int64)
+            origin = np.where(known["stays"].to_numpy(), _PUBLISHED, _LOST_BEFORE)
+            # Of copies that are all alike the published one stays: its place comes first.
+            place = np.where(origin == _PUBLISHED, -1, np.iinfo(np.int64).max)
             tables.append(known.append_column("place", pa.array(place)))
-            origins.append(np.where(known["stays"].to_numpy(), _PUBLISHED, _LOST_BEFORE))
+            origins.append(origin)
         by_part = {part.keys: part for part in key_parts if part is not None}
         for key, table in read_parts(by_part):
             part = by_part[key]

@@ -1,7 +1,7 @@
-"""The example completejourney: mailings, coupons and baskets of households, against SQL over the raw files.
+"""The example completejourney: mailings, coupons and baskets of households, against the raw files.
 
-The SQL takes the campaigns' dates from ``campaign_descriptions.csv.gz``, which footpath does not read: the example holds
-them in its configuration.
+The SQL takes the campaigns' dates from ``campaign_descriptions.csv.gz``, which footpath does not
+read: the example's configuration holds them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ def _csv(name: str) -> str:
 
 TOUCHPOINTS = f"""
 WITH mailings AS (
-  SELECT household_id AS customer_id, timezone('America/New_York', start_date::TIMESTAMP) AS event_time,
+  SELECT household_id AS customer_id,
+    timezone('America/New_York', start_date::TIMESTAMP) AS event_time,
     'campaigns' AS source, campaign_id || '-' || household_id AS event_id,
     'mailing_type_' || lower(right(campaign_type, 1)) AS touchpoint, 'awareness' AS stage,
     NULL::DECIMAL(18, 4) AS value, 1 AS lines, campaign_id AS campaign
-  FROM {_csv("campaigns")} JOIN {_csv("campaign_descriptions")} USING (campaign_id)
+  FROM {_csv("campaigns")} c JOIN {_csv("campaign_descriptions")} d USING (campaign_id)
   WHERE start_date >= '2016-12-28'
 ),
 redemptions AS (
@@ -40,7 +41,8 @@ redemptions AS (
 ),
 baskets AS (
   SELECT household_id, timezone('UTC', min(transaction_timestamp::TIMESTAMP)), 'tills',
-    basket_id || '/purchase', 'purchase', 'purchase', sum(sales_value::DECIMAL(18, 4)), count(*), NULL
+    basket_id || '/purchase', 'purchase', 'purchase', sum(sales_value::DECIMAL(18, 4)),
+    count(*), NULL
   FROM {_csv("transactions_sample")} GROUP BY household_id, basket_id
 )
 SELECT * REPLACE (value::DECIMAL(18, 4) AS value, lines::INT AS lines)
@@ -58,7 +60,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkedExample]
 
 
 def test_every_record_is_accounted_for(example: WorkedExample) -> None:
-    """Records of each file are events, but for the contacts from before the period, which are held."""
+    """Records are events, but for contacts from before the period, which are held."""
     counts = {
         name: example.rows(f"SELECT count(*) FROM {_csv(file)}")[0][0]
         for name, file in (
@@ -68,7 +70,7 @@ def test_every_record_is_accounted_for(example: WorkedExample) -> None:
         )
     }
     ((early,),) = example.rows(
-        f"SELECT count(*) FROM {_csv('campaigns')} JOIN {_csv('campaign_descriptions')} "
+        f"SELECT count(*) FROM {_csv('campaigns')} c JOIN {_csv('campaign_descriptions')} d "
         "USING (campaign_id) WHERE start_date < '2016-12-28'"
     )
     assert early == 29
@@ -81,9 +83,10 @@ def test_every_record_is_accounted_for(example: WorkedExample) -> None:
 
 def test_a_customer_is_a_household(example: WorkedExample) -> None:
     """Households and customers correspond one to one."""
-    ((households,),) = example.rows("SELECT count(DISTINCT customer_id) FROM expected_touchpoints")
+    ((households,),) = example.rows("SELECT count(DISTINCT customer_id) FROM touchpoints")
     assert example.rows(
-        "SELECT count(*), count(DISTINCT customer_id), count(DISTINCT value) FROM published.identities"
+        "SELECT count(*), count(DISTINCT customer_id), count(DISTINCT value) "
+        "FROM published.identities"
     ) == [(households, households, households)]
 
 
@@ -95,7 +98,7 @@ def test_touchpoints_are_those_of_the_raw_files(example: WorkedExample) -> None:
 
 @pytest.mark.parametrize("table", ["sessions", "journeys"])
 def test_cuts_equal_sql(example: WorkedExample, table: str) -> None:
-    """Sessions and journeys equal those of window and recursive SQL over the raw files, row for row."""
+    """Sessions and journeys equal those of SQL over the raw files, row for row."""
     assert example.cut_differences(table) == []
 
 
@@ -106,7 +109,7 @@ def test_money_is_exact(example: WorkedExample) -> None:
     of_households = (
         "SELECT customer_id, sum(value) FROM {} GROUP BY 1 HAVING sum(value) <> 0 ORDER BY 1"
     )
-    expected = example.rows(of_households.format("expected_touchpoints"))
+    expected = example.rows(of_households.format("touchpoints"))
     assert example.rows(of_households.format("sessions")) == expected
     assert example.rows(of_households.format("journeys")) == expected
 
@@ -116,7 +119,8 @@ def test_order_of_ties_is_the_documented_one(example: WorkedExample) -> None:
     assert (
         example.rows(
             "SELECT * FROM (SELECT journey_id, step, row_number() OVER (PARTITION BY journey_id "
-            "ORDER BY event_time, source, event_id) AS place FROM touchpoints) WHERE step <> place"
+            "ORDER BY event_time, source, event_id) AS place "
+            "FROM published_touchpoints) WHERE step <> place"
         )
         == []
     )
@@ -127,7 +131,8 @@ def test_a_coupon_stays_with_the_basket_of_its_day(example: WorkedExample) -> No
     assert example.rows(
         """
         WITH days AS (
-          SELECT *, timezone('America/New_York', event_time)::DATE AS day FROM touchpoints
+          SELECT *, timezone('America/New_York', event_time)::DATE AS day
+          FROM published_touchpoints
         )
         SELECT count(*) > 700, count(*) FILTER (c.session_id <> p.session_id)
         FROM days c JOIN days p USING (customer_id, day)

@@ -1,13 +1,15 @@
 """An example of the repository, run, and held against SQL over the raw files alone.
 
-`run` leaves a connection with the published database attached as ``published``, and in views of their published names
-``touchpoints``, ``sessions`` and ``journeys`` with the subject's own identifier in the place of its ``customer_id``. A test
-writes what the raw files say into a table ``expected_touchpoints``; sessions and journeys follow from that by
-`tests.oracles.sessions_sql`. Nothing of the mapping, folding or cutting of footpath is used.
+A `WorkedExample` holds a connection with the published database attached as ``published``. Its
+views ``published_touchpoints``, ``sessions`` and ``journeys`` show footpath's tables with the
+subject's own identifier in the place of ``customer_id``. A test says in SQL what the raw files
+hold, which becomes the table ``touchpoints``; from that `tests.oracles.sessions_sql` computes the
+sessions and journeys to expect. Nothing of footpath's mapping, folding or cutting has a part in it.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +46,14 @@ class WorkedExample:
         self.con.execute("SET TimeZone = 'UTC'")
         database = config.warehouse / "current" / "footpath.duckdb"
         self.con.execute(f"ATTACH '{database}' AS published (READ_ONLY)")
-        for table in ("touchpoints", "sessions", "journeys"):
+        views = {
+            "published_touchpoints": "touchpoints",
+            "sessions": "sessions",
+            "journeys": "journeys",
+        }
+        for view, table in views.items():
             self.con.execute(
-                f"CREATE VIEW {table} AS SELECT value AS customer_id, p.* EXCLUDE (customer_id) "
+                f"CREATE VIEW {view} AS SELECT i.value AS customer_id, p.* EXCLUDE (customer_id) "
                 f"FROM published.{table} p JOIN published.identities i USING (customer_id) "
                 f"WHERE namespace = '{namespace}'"
             )
@@ -56,11 +63,11 @@ class WorkedExample:
         return self.con.execute(sql, parameters or None).fetchall()
 
     def expect_touchpoints(self, sql: str) -> None:
-        """Declare what the raw files say, as SQL."""
-        self.con.execute(f"CREATE TABLE expected_touchpoints AS {sql}")
+        """Say what the raw files hold, as SQL."""
+        self.con.execute(f"CREATE TABLE touchpoints AS {sql}")
 
     def accounting(self) -> dict[str, tuple[int, ...]]:
-        """Records read, events, duplicates, dead letters, quarantined and withheld of each source."""
+        """By source: records read, events, duplicates, dead letters, quarantined, withheld."""
         found = self.rows(
             "SELECT source, sum(records_read), sum(events), sum(duplicates), sum(dead_letters), "
             "sum(quarantined), sum(withheld) FROM published.ingest_ledger GROUP BY source"
@@ -69,8 +76,8 @@ class WorkedExample:
 
     def touchpoint_differences(self, columns: str) -> list[tuple[Any, ...]]:
         """Touchpoints that only footpath has, and touchpoints that only the raw files have."""
-        ours = f"SELECT {columns} FROM touchpoints"
-        theirs = f"SELECT {columns} FROM expected_touchpoints"
+        ours = f"SELECT {columns} FROM published_touchpoints"
+        theirs = f"SELECT {columns} FROM touchpoints"
         return self.rows(
             f"(SELECT 'only footpath', * FROM ({ours} EXCEPT ALL {theirs})) UNION ALL "
             f"(SELECT 'only raw files', * FROM ({theirs} EXCEPT ALL {ours}))"
@@ -89,11 +96,8 @@ class WorkedExample:
                 },
             ),
         }[table]
-        parameters = {"gap": gap.total_seconds() * 1e6, **more}
-        with self.con.cursor() as con:
-            con.execute("SET TimeZone = 'UTC'")
-            con.execute("CREATE TEMP TABLE touchpoints AS FROM expected_touchpoints")
-            return difference(con, table, oracle, parameters)
+        gap_us = gap // timedelta(microseconds=1)
+        return difference(self.con, table, oracle, {"gap": gap_us, **more})
 
     def unbalanced_nodes(self) -> list[tuple[Any, ...]]:
         """Nodes whose arrivals are not their departures; START against the three ends."""
@@ -104,7 +108,8 @@ class WorkedExample:
               FROM published.transitions UNION ALL
               SELECT level, segment, segment_value, target_node, 0, count FROM published.transitions
             )
-            SELECT level, segment, segment_value, if(node IN {_END_NODES}, 'ends', node) AS n, sum(out), sum(in_)
+            SELECT level, segment, segment_value, if(node IN {_END_NODES}, 'ends', node) AS n,
+              sum(out), sum(in_)
             FROM moves GROUP BY ALL HAVING sum(out) <> sum(in_)
             """
         )

@@ -53,7 +53,7 @@ def difference(con: duckdb.DuckDBPyConnection, table: str, oracle: str, paramete
         "sessions": "customer_id, started_at, ended_at, touchpoints, session_duration_s",
         "journeys": "customer_id, started_at, ended_at, touchpoints, converted",
     }[table]
-    expected = con.execute(oracle, parameters).to_arrow_table()
+    expected = con.sql(oracle, params=parameters).to_arrow_table()
     con.register("expected", expected)
     return con.sql(
         f"(SELECT 'only published', {columns} FROM {table} EXCEPT ALL SELECT 'only published', {columns} FROM expected)"

@@ -49,18 +49,30 @@
       const used = [...new Set(shown.flatMap((m) => [m.from, m.to]))].sort((a, b) => a - b);
       const place = new Map(used.map((node, i) => [node, i]));
       const tones = used.map((i) => colour(tone[nodes[i].end] || (nodes[i].hue ? `--h${nodes[i].hue}` : "--faint")));
+      /* Stages stand in one row; touchpoints in several lanes, evenly apart, so that names are readable.
+         Moves back to an earlier node run below and above; they need room of their own. */
+      const inner = used.filter((i) => !nodes[i].end);
+      const many = inner.length > 9;
       const last = Math.max(1, ...nodes.map((n) => n.position));
-      const ends = { START: 0.4, CONVERSION: 0.2, DROP_OFF: 0.75, OPEN: 0.98 };
-      const crowd = used.filter((i) => nodes[i].hue && nodes[i].position % 1).length;
-      const height = (i, place) => ends[nodes[i].end] ?? (crowd ? 0.16 + 0.27 * (place % 3) : 0.4);
+      const lanes = [0.1, 0.5, 0.9, 0.3, 0.7];
+      const ends = { START: [0.001, 0.45], CONVERSION: [0.999, 0.15], DROP_OFF: [0.999, 0.65], OPEN: [0.999, 0.98] };
+      const spot = (i) => {
+        if (nodes[i].end) return ends[nodes[i].end];
+        const rank = inner.indexOf(i);
+        return many ? [0.94 * (rank + 1) / (inner.length + 1), lanes[rank % lanes.length]] : [nodes[i].position / last, 0.45];
+      };
+      const width = (test) => shown.filter(test).reduce((sum, m) => sum + m.count, 0);
+      const back = width((m) => nodes[m.from].position >= nodes[m.to].position) / Math.max(1, width((m) => nodes[m.from].end === "START"));
+      const room = many ? 90 : Math.min(330, 20 + 330 * back);
+      canvas.style.height = `${many ? 680 : 470 + room}px`;
       Plotly.react(canvas, [{
         type: "sankey",
         arrangement: "snap",
         node: {
           label: used.map((i) => plain(nodes[i].label)),
           color: tones,
-          x: used.map((i) => Math.min(0.999, Math.max(0.001, nodes[i].position / last))),
-          y: used.map(height),
+          x: used.map((i) => spot(i)[0]),
+          y: used.map((i) => spot(i)[1]),
           pad: 18, thickness: 14, line: { width: 0 },
           hovertemplate: "%{label}<extra></extra>",
         },
@@ -75,7 +87,7 @@
       }], {
         font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") },
         paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-        margin: { l: 8, r: 8, t: crowd ? 76 : 8, b: 16 },
+        margin: { l: 8, r: 8, t: many ? room : 8, b: many ? 24 : room },
         hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--line"), font: { color: colour("--ink"), size: 13 }, align: "left" },
       }, { displayModeBar: false, responsive: true });
     };
