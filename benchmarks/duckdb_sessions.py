@@ -1,4 +1,4 @@
-"""The hand-written rival: runs duckdb_sessions.sql in one process, with the given cores and memory."""
+"""The hand-written rival: duckdb_sessions.sql in one process, on the given cores and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""footpath, from raw files to sessions: the stages ingest, resolve and sessionize in one process."""
+"""footpath from raw files to sessions: ingest, resolve and sessionize in one process."""
 
 from __future__ import annotations
 

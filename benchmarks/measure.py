@@ -1,8 +1,8 @@
-"""Measuring a command: wall time, processor time, and the peak memory of all its processes together.
+"""Measuring a command: wall time, processor time, peak memory of all its processes together.
 
-Memory is the proportional set size (PSS) summed over the processes of the command's group, read from
-``/proc/*/smaps_rollup`` every 50 ms: pages that several processes share are counted once, files that
-are mapped into memory are counted. Linux only.
+Memory is the proportional set size (PSS) summed over the processes of the command's group, read
+from ``/proc/*/smaps_rollup`` every 50 ms: pages that several processes share are counted once,
+files that are mapped into memory are counted. Linux only.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def measure(
 
     Parameters
     ----------
+    command : sequence of str
+        Program and arguments.
     env : mapping, optional
         Added to this process's environment.
     log : Path, optional
@@ -77,7 +79,7 @@ def measure(
 
 
 def _group_pss_kb(group: int) -> int:
-    """Summed PSS of the processes of a group, kB; a process that ends meanwhile counts nothing."""
+    """Sum the PSS of the processes of a group, kB; one that ends meanwhile counts nothing."""
     total = 0
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():

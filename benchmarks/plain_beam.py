@@ -1,7 +1,7 @@
-"""The textbook Beam pipeline, an element a record: read text, parse, key by user, group, sort, cut.
+"""The textbook Beam pipeline, an element a record: read, parse, key by user, group, sort, cut.
 
-It does less than footpath: no dead letters beyond a count, no identity across devices, duplicates only within a
-user, one text file of sessions as output.
+It does less than footpath: dead letters are only counted, nobody is recognised across devices,
+duplicates are found within a user, and text files of sessions are all it writes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 _GAP_S = 30 * 60
+Event = tuple[float, str, str, str]
+"""Time, id, what happened, page."""
 
 
-def parse(line: bytes) -> Iterator[tuple[str, tuple[float, str, str, str]]]:
+def parse(line: bytes) -> Iterator[tuple[str, Event]]:
     try:
         record = json.loads(line)
         time = datetime.fromisoformat(record["timestamp"]).timestamp()
@@ -30,9 +32,7 @@ def parse(line: bytes) -> Iterator[tuple[str, tuple[float, str, str, str]]]:
         beam.metrics.Metrics.counter("plain_beam", "dead_letters").inc()
 
 
-def sessions(
-    element: tuple[str, Iterable[tuple[float, str, str, str]]],
-) -> Iterator[dict[str, Any]]:
+def sessions(element: tuple[str, Iterable[Event]]) -> Iterator[dict[str, Any]]:
     user, events = element
     session: dict[str, Any] | None = None
     for time, _, kind, page in sorted({event[1]: event for event in events}.values()):

@@ -1,4 +1,4 @@
-"""retentioneering's share of the work: load a CSV of (user, event, time) and split it into sessions.
+"""retentioneering's share of the work: load a CSV of user, event and time, split it into sessions.
 
 Runs in an environment of its own, in which only retentioneering is installed. It is given cleaned
 columns: parsing JSON, dead letters, duplicates and identity are not part of what it does.

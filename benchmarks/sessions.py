@@ -1,12 +1,13 @@
-"""Raw web events to sessions: footpath against hand-written DuckDB SQL, plain Beam and retentioneering.
+"""Raw web events to sessions: footpath, hand-written DuckDB SQL, plain Beam, retentioneering.
 
-All run in one go on generated data, in turn, each in a fresh process, start-up included. footpath and
-DuckDB do the same work on the same files, and the run fails unless their tables agree row for row.
+All run in one go on generated data, in turn, each in a fresh process, start-up included. footpath
+and DuckDB do the same work on the same files; the run fails unless their tables agree row for row.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -25,6 +26,7 @@ from benchmarks.measure import Measurement, measure
 from contracts.lake import Lake
 from footpath.generator import Scenario, generate
 
+_NAMES = ("footpath", "duckdb", "duckdb-free", "beam", "retentioneering")
 _HERE = Path(__file__).parent
 _DOCS = _HERE.parent / "docs" / "benchmarks.md"
 _ENV = {
@@ -36,7 +38,7 @@ _ENV = {
 
 @dataclass(frozen=True)
 class Rival:
-    """Something to measure: its title, the data it is given, and how its command is made for a folder."""
+    """Something to measure: its title, its data, and its command, given an empty folder."""
 
     title: str
     data: Path
@@ -59,7 +61,7 @@ class Result:
         return statistics.median(self.walls_s)
 
     @property
-    def us_per_event(self) -> float:
+    def us_per_line(self) -> float:
         """Microseconds of wall time for one line of input."""
         return self.wall_s / self.events * 1e6
 
@@ -102,9 +104,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--retentioneering-events", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--memory", default="1GB", help="memory_limit of the DuckDB rival")
-    parser.add_argument(
-        "--only", nargs="+", help="footpath duckdb duckdb-free beam retentioneering"
-    )
+    parser.add_argument("--only", nargs="+", choices=_NAMES, default=_NAMES, help="default: all")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="data, outputs")
     parser.add_argument(
         "--record", action="store_true", help="keep the result in docs/benchmarks.md"
@@ -114,19 +114,9 @@ def _arguments() -> argparse.Namespace:
 
 def _rivals(arguments: argparse.Namespace, work: Path) -> dict[str, Rival]:
     python = sys.executable
-    sizes = {
-        "footpath": arguments.events,
-        "duckdb": arguments.events,
-        "duckdb-free": arguments.events,
-        "beam": arguments.beam_events,
-        "retentioneering": arguments.retentioneering_events,
-    }
-    wanted = arguments.only or list(sizes)
-    if unknown := set(wanted) - set(sizes):
-        raise SystemExit(
-            f"--only: {', '.join(sorted(unknown))} unknown; allowed: {', '.join(sizes)}"
-        )
-    data = {name: _data(work, sizes[name]) for name in sizes if name in wanted}
+    sizes = dict.fromkeys(_NAMES, arguments.events)
+    sizes |= {"beam": arguments.beam_events, "retentioneering": arguments.retentioneering_events}
+    data = {name: _data(work, sizes[name]) for name in _NAMES if name in arguments.only}
 
     def footpath(folder: Path) -> list[str]:
         shutil.copy(_HERE / "config.yml", folder / "footpath.yml")
@@ -160,7 +150,7 @@ def _rivals(arguments: argparse.Namespace, work: Path) -> dict[str, Rival]:
 
 
 def _data(work: Path, events: int) -> Path:
-    """Generated data of that size, made once."""
+    """Generate data of that size, once."""
     folder = work / f"data-{events}"
     if not (folder / "truth" / "summary.json").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -169,25 +159,29 @@ def _data(work: Path, events: int) -> Path:
 
 
 def _csv(data: Path) -> Path:
-    """The columns that retentioneering needs, cleaned, as CSV, made once; not timed."""
+    """Write the columns that retentioneering needs, cleaned, as CSV, once; not timed."""
     path = data / "events.csv"
     if not path.exists():
         duckdb.sql(f"""
             COPY (
-              SELECT coalesce(nullif(userId, ''), anonymousId) AS user_id,
-                coalesce("event", "name", "type") AS event, try_cast("timestamp" AS TIMESTAMP) AS timestamp
-              FROM read_json('{data}/web/*.jsonl', format = 'newline_delimited', ignore_errors = true,
+              SELECT
+                coalesce(nullif(userId, ''), nullif(anonymousId, '')) AS user_id,
+                coalesce("event", "name", "type") AS event,
+                strftime(try_cast("timestamp" AS TIMESTAMP), '%Y-%m-%d %H:%M:%S.%f') AS timestamp
+              FROM read_json(
+                '{data}/web/*.jsonl', format = 'newline_delimited', ignore_errors = true,
                 columns = {{userId: 'VARCHAR', anonymousId: 'VARCHAR', "event": 'VARCHAR',
-                  "name": 'VARCHAR', "type": 'VARCHAR', "timestamp": 'VARCHAR'}})
-              WHERE try_cast("timestamp" AS TIMESTAMP) IS NOT NULL AND "event" IS NOT NULL
-                AND nullif(coalesce(nullif(userId, ''), anonymousId), '') IS NOT NULL
+                  "name": 'VARCHAR', "type": 'VARCHAR', "timestamp": 'VARCHAR'}}
+              )
+              WHERE user_id IS NOT NULL AND "timestamp" IS NOT NULL
+                AND try_cast("timestamp" AS TIMESTAMP) IS NOT NULL
             ) TO '{path}' (HEADER)
         """)
     return path
 
 
 def _environment(work: Path) -> Path:
-    """Python of an environment with retentioneering 5.2, made once."""
+    """Make an environment with retentioneering 5.2, once; returns its Python."""
     folder = work / "retentioneering-env"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
@@ -220,14 +214,14 @@ _AGREEMENT = {
         )::HUGEINT) FROM {events}""",
     "dead letters": 'SELECT count(*), sum(hash("position")::HUGEINT) FROM {dead_letters}',
     "quarantine": "SELECT count(*), sum(hash(event_id)::HUGEINT) FROM {quarantine}",
-    "identifiers": """SELECT count(*), sum(hash(namespace::VARCHAR, "value", customer_id, first_seen,
-        last_seen, events)::HUGEINT) FROM {identities}""",
+    "identifiers": """SELECT count(*), sum(hash(namespace::VARCHAR, "value", customer_id,
+        first_seen, last_seen, events)::HUGEINT) FROM {identities}""",
     "customers": "SELECT count(DISTINCT customer_id), 0 FROM {identities}",
-    "touchpoints": """SELECT count(*), sum(hash(customer_id, event_time, event_id, touchpoint, stage,
-        session_step)::HUGEINT) FROM {touchpoints}""",
+    "touchpoints": """SELECT count(*), sum(hash(customer_id, event_time, event_id, touchpoint,
+        stage, session_step)::HUGEINT) FROM {touchpoints}""",
     "sessions": """SELECT count(*), sum(hash(customer_id, started_at, ended_at, touchpoints,
-        entry_touchpoint, exit_touchpoint, session_duration_s, converted, "value"::DECIMAL(18, 4), device,
-        campaign)::HUGEINT) FROM {sessions}""",
+        entry_touchpoint, exit_touchpoint, session_duration_s, converted,
+        "value"::DECIMAL(18, 4), device, campaign)::HUGEINT) FROM {sessions}""",
 }
 """Row count and a hash over all rows, whatever their order."""
 
@@ -237,29 +231,26 @@ def _verify(warehouse: Path, out: Path) -> None:
     lake = Lake(warehouse)
     manifest = lake.draft()
     names = ("events", "dead_letters", "quarantine", "identities", "touchpoints", "sessions")
+    files = {name: [str(lake.path(f.path)) for f in manifest.tables[name]] for name in names}
     ours = {
-        name: f"read_parquet({[lake.path(f.path) for f in manifest.tables[name]]}, hive_partitioning=false)"
-        for name in names
+        name: f"read_parquet({paths}, hive_partitioning=false)" for name, paths in files.items()
     }
     theirs = {name: f"read_parquet('{out}/{name}.parquet')" for name in names[1:]}
     theirs["events"] = f"read_parquet('{out}/events/*/*/*.parquet')"
     with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
         for what, sql in _AGREEMENT.items():
-            mine, other = (
-                connection.sql(sql.format(**tables)).fetchone() for tables in (ours, theirs)
-            )
+            mine = connection.sql(sql.format(**ours)).fetchone()
+            other = connection.sql(sql.format(**theirs)).fetchone()
             if mine != other or mine is None:
                 raise SystemExit(f"footpath and DuckDB disagree on {what}: {mine} against {other}")
             print(f"footpath and {out.parent.name} agree on {mine[0]:,} {what}", flush=True)
 
 
 def _result(rival: Rival, taken: list[Measurement]) -> Result:
-    lines = duckdb.sql(
-        f"SELECT sources.web.lines FROM '{rival.data}/truth/summary.json'"
-    ).fetchone()
+    summary = json.loads((rival.data / "truth" / "summary.json").read_text("utf-8"))
     return Result(
         rival.title,
-        lines[0] if lines else 0,
+        summary["sources"]["web"]["lines"],
         tuple(sorted(m.wall_s for m in taken)),
         statistics.median(m.cpu_s for m in taken),
         max(m.peak_mb for m in taken),
@@ -267,30 +258,29 @@ def _result(rival: Rival, taken: list[Measurement]) -> Result:
 
 
 def _report(results: dict[str, Result], arguments: argparse.Namespace) -> str:
-    """A section of docs/benchmarks.md."""
+    """Write a section of docs/benchmarks.md."""
     packages = ("footpath", "apache-beam", "duckdb", "pyarrow", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     lines = [
         f"## Web events to sessions, {arguments.events:,} events",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}. Python {platform.python_version()}, {versions}"
-        + (", retentioneering 5.2" if "retentioneering" in results else "")
-        + f". Medians of {arguments.runs}, in turn; whole commands, start-up included; peak memory of all "
-        "processes together (PSS, every 50 ms, worst run). The ratio is footpath's wall time over theirs, an "
-        "event.",
+        f"{datetime.now(UTC):%Y-%m-%d}; {_machine()}; Python {platform.python_version()}, {versions}. "
+        f"Medians of {arguments.runs} runs in turn, whole commands, start-up included. Peak is that "
+        "of all processes together (PSS, every 50 ms), in the worst run. The last column is "
+        "footpath's wall time a line over theirs.",
         "",
-        "| | lines | wall, s | range, s | cpu, s | peak, MB | µs an event | footpath takes |",
+        "| | lines | wall, s | range, s | cpu, s | peak, MB | µs a line | footpath takes |",
         "|---|---|---|---|---|---|---|---|",
     ]
     ours = results.get("footpath")
     for name, result in results.items():
         ratio = ""
         if ours is not None and name != "footpath":
-            ratio = f"{ours.us_per_event / result.us_per_event:.2f}"
+            ratio = f"{ours.us_per_line / result.us_per_line:.2f} x"
         lines.append(
             f"| {result.title} | {result.events:,} | {result.wall_s:.1f} "
             f"| {result.walls_s[0]:.1f} to {result.walls_s[-1]:.1f} | {result.cpu_s:.1f} "
-            f"| {result.peak_mb:,.0f} | {result.us_per_event:.2f} | {ratio} |"
+            f"| {result.peak_mb:,.0f} | {result.us_per_line:.2f} | {ratio} |"
         )
     if {"footpath", "duckdb"} <= results.keys():
         lines += ["", "footpath and DuckDB SQL made the same tables, row for row."]
@@ -308,7 +298,7 @@ def _machine() -> str:
 def _record(report: str) -> None:
     """Put the section into docs/benchmarks.md, in place of the one with the same heading."""
     heading = report.partition("\n")[0]
-    opening = "# Benchmarks\n\nMeasured by `benchmarks/`; its README says how, and what is fair about it.\n"
+    opening = "# Benchmarks\n\nMeasured by `benchmarks/`, whose README says how.\n"
     text = _DOCS.read_text("utf-8") if _DOCS.exists() else opening
     first, *sections = text.split("\n## ")
     kept = [s for s in sections if f"## {s.partition(chr(10))[0]}" != heading]

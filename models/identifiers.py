@@ -89,9 +89,12 @@ def clean_identifiers(
 
 def _refuse(values: pa.Array, identity: Identity, namespace: str) -> pa.Array:
     lowered = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    refused = pc.is_in(lowered, pa.array(identity.null_like, pa.string()))
+    null_like = [value.lower() for value in identity.null_like]
+    refused = pc.is_in(lowered, pa.array(null_like, pa.string()))
     zeros = pc.fill_null(pc.match_substring_regex(lowered, r"^[0\-]*$"), False)
-    blocked = pc.is_in(values, pa.array(identity.blocked.get(namespace, ()), pa.string()))
+    declared = pa.array(identity.blocked.get(namespace, ()), pa.string())
+    blocked_values = normalise(declared, identity.namespaces[namespace].normalise).drop_null()
+    blocked = pc.is_in(values, blocked_values)
     return pc.if_else(pc.or_(pc.or_(refused, zeros), blocked), None, values)
 
 

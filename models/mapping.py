@@ -61,6 +61,8 @@ class Mapping:
     refs: tuple[str, ...]
     select: str
     """SELECT list over `raw`, with p[i] for JSON paths or quoted columns."""
+    event_id: str
+    """SQL of the id that the source gives; null where it gives none."""
 
     @property
     def is_json(self) -> bool:
@@ -123,7 +125,7 @@ class _Compiler:
                 text = expression.sql
                 for name in expression.references:
                     text = text.replace("{" + name + "}", self.ref(name))
-                return f"CAST(({text}) AS VARCHAR)"
+                return f"CAST(try({text}) AS VARCHAR)"
 
     def text(self, expression: Expression) -> str:
         """The value; null if it is empty."""
@@ -174,7 +176,6 @@ def compile_mapping(name: str, config: Config) -> Mapping:
         "time_text": sql.text(fields.event_time.value),
         "event_us": sql.time(fields.event_time, source.timezone),
         "event_type": sql.text(fields.event_type),
-        "event_id": sql.text(fields.event_id) if fields.event_id is not None else "NULL",
         "granted": "true",
         "is_ours": "true",
     }
@@ -199,13 +200,16 @@ def compile_mapping(name: str, config: Config) -> Mapping:
         expression = getattr(fields, field)
         if expression is not None:
             columns[f"{field}_text"] = sql.text(expression)
-            columns[field] = f"try_cast({sql.text(expression)} AS {type_})"
+            number = f"try_cast({sql.text(expression)} AS {type_})"
+            finite = f"CASE WHEN isfinite({number}) THEN {number} END"
+            columns[field] = finite if type_ == "DOUBLE" else number
     for namespace, expression in source.identifiers.items():
         columns[f"id_{namespace}"] = sql.sql(expression)
     for attribute, expression in source.attributes.items():
         columns[attribute] = sql.sql(expression)
     select = ",\n  ".join(f"{text} AS {_identifier(alias)}" for alias, text in columns.items())
-    mapping = Mapping(name, source, config, refs, select)
+    event_id = sql.text(fields.event_id) if fields.event_id is not None else "NULL"
+    mapping = Mapping(name, source, config, refs, select, event_id)
     _try_out(mapping)
     return mapping
 
@@ -271,10 +275,10 @@ WITH extracted AS ({extracted}),
 mapped AS (
   SELECT position, place, {record_hash} AS record_hash, {readable} AS readable,
   {mapping.select},
-  CASE WHEN event_id IS NULL AND {readable} THEN sha256({canonical}) END AS record_digest
+  CASE WHEN {readable} THEN coalesce({mapping.event_id}, sha256({canonical})) END AS event_id
   FROM extracted
 )
-SELECT * REPLACE (coalesce(event_id, record_digest) AS event_id), CASE
+SELECT *, CASE
     WHEN NOT readable THEN 'unreadable_json'
     WHEN NOT is_ours THEN 'foreign_record'
     WHEN time_text IS NULL THEN 'missing_event_time'
@@ -374,7 +378,7 @@ def _times(microseconds: pa.ChunkedArray) -> pa.Array:
 
 
 def _without_query(pages: pa.Array) -> pa.Array:
-    return strip(pc.replace_substring_regex(pages, r"[?#].*$", ""))
+    return strip(pc.replace_substring_regex(pages, r"(?s)[?#].*$", ""))
 
 
 def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | None) -> pa.Table:

@@ -34,27 +34,40 @@ _COUNTS = ("records_read", "dead_letters", "quarantined", "withheld")
 _BYTES_A_KEY_BUCKET = 256 << 20
 
 
-def _contract(config: Config, source: str) -> str:
-    """Hash of all that decides what a record of the source becomes."""
-    declared = config.sources[source].model_dump(mode="json", exclude={"paths"})
-    identity = config.identity.model_dump(mode="json")
-    return digest_of(declared, identity, config.min_event_time, config.attributes, config.namespaces)
+_DECIDES_NOTHING = {"paths", "description", "preset", "lines_of_receipt"}
+"""Of a source's declaration, what leaves its records as they are (a preset is filled in by now)."""
 
 
-def _contracts(config: Config) -> dict[str, str]:
-    return {source: _contract(config, source) for source in config.sources}
+def _contracts(run: Run) -> dict[str, str]:
+    """For every source a hash of all that decides what a record of it becomes.
+
+    Another key for pseudonyms is another contract: under two keys one person would be two. What
+    enters is the pseudonym of nothing, which tells no more of the key than any other pseudonym.
+    """
+    config, pseudonymiser = run.config, run.pseudonymiser()
+    shared = (
+        config.identity.model_dump(mode="json"),
+        config.min_event_time,
+        config.attributes,
+        config.namespaces,
+        pseudonymiser.digest("", "") if pseudonymiser else "",
+    )
+    return {
+        name: digest_of(source.model_dump(mode="json", exclude=_DECIDES_NOTHING), *shared)
+        for name, source in config.sources.items()
+    }
 
 
 def _fingerprint(run: Run) -> str:
     listing = [(f.source, f.path, f.bytes, f.modified_at) for f in list_files(run.config)]
-    return digest_of("ingest", 1, listing, _contracts(run.config), run.config.as_of)
+    return digest_of("ingest", 1, listing, _contracts(run), run.config.as_of)
 
 
 class _Plan:
     """What is new: files to look into, and what of the base stays as it is."""
 
     def __init__(self, run: Run) -> None:
-        contracts = _contracts(run.config)
+        contracts = _contracts(run)
         known = run.base.stages["ingest"].facts["contracts"] if "ingest" in run.base.stages else {}
         self.kept = {name for name in contracts if known.get(name) == contracts[name]}
         self.base = _only_sources(run.base, self.kept)
@@ -191,7 +204,7 @@ def _execute(run: Run) -> dict[str, Any]:
     ledger = _ledger(plan.ledger, results, [*results.get("winners", []), *elsewhere])
     tables["ingest_ledger"] = [_write_ledger(run, ledger)]
     return {
-        "contracts": _contracts(config),
+        "contracts": _contracts(run),
         "key_buckets": key_buckets,
         "rows": sum(file.rows for file in tables["events"]),
     }

@@ -21,7 +21,8 @@ __all__ = ["STAGE"]
 
 
 def _fingerprint(run: Run) -> str:
-    return digest_of("resolve", 1, run.draft.names("events"), run.config.namespaces)
+    files = [file.path for file in run.draft.tables["events"]]  # their order gives links their place
+    return digest_of("resolve", 1, files, run.config.namespaces)
 
 
 class _Resolve:

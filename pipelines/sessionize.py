@@ -8,10 +8,12 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
+from contracts.errors import StageOrderError
 from contracts.lake import digest_of
 from contracts.schemas import table_schema
 from models.event_keys import power_of_two
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
+from pipelines.resolve import STAGE as RESOLVE
 from transforms.bucket_events import BucketEvents, LinkedFile
 from transforms.sessionize import Sessionize, write_table
 
@@ -57,7 +59,23 @@ def _buckets(run: Run) -> int:
     return power_of_two(run.config.lake.buckets or max(run.kernel_threads, -(-rows // _BUCKET_ROWS)))
 
 
+def _refuse_stale_customers(run: Run) -> None:
+    """Customers are known by the place of their link among the links of all files of events.
+
+    Raises
+    ------
+    StageOrderError
+        If they were resolved for other files.
+    """
+    if run.draft.stages["resolve"].fingerprint != RESOLVE.fingerprint(run):
+        raise StageOrderError(
+            "'sessionize' reads customers that were resolved before the events changed; "
+            "run 'footpath resolve' first, or 'footpath run'"
+        )
+
+
 def _execute(run: Run) -> dict[str, Any]:
+    _refuse_stale_customers(run)
     root, threads = str(run.lake.root), run.kernel_threads
     folder = scratch_folder(run, "sessionize")
     result = folder / "result.json"

@@ -116,7 +116,9 @@ class _DeduplicateBucket:
         stays = np.ones(len(everything), bool)
         stays[lost] = False
         index = everything.append_column("stays", pa.array(stays)).select(_INDEX_SCHEMA.names)
-        pq.write_table(index, temporary, compression="zstd", compression_level=1, use_dictionary=["copy"])
+        pq.write_table(
+            index, temporary, compression="lz4", use_dictionary=["copy"], write_statistics=False
+        )
         temporary.replace(target)
         file = DataFile(str(path), len(index), {"bucket": bucket})
         yield beam.pvalue.TaggedOutput("results", ("event_keys", file))

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from contracts.lake import DataFile, digest_of
+from contracts.lake import DataFile
 from contracts.schemas import table_schema
 from models.dictionaries import DICTIONARY, encode
 from models.event_keys import key_events
@@ -126,12 +126,12 @@ class _FileWriter:
             self._schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[n for n in self._schema.names if n not in ("event_id", "link")],
+            use_dictionary=[f.name for f in self._schema if pa.types.is_dictionary(f.type)],
+            write_statistics=["event_time"],
             store_schema=False,
         )
         self._links: list[pa.Table] = []
         self._link_count = 0
-        self._content = 0
         self._times: list[int] = []
         self.rows = 0
 
@@ -139,8 +139,6 @@ class _FileWriter:
         """Append a batch as a row group."""
         events = _encoded(events.combine_chunks(), self._schema)
         codes, links = link_events(events, self._identifiers)
-        if "record_hash" in events.column_names:
-            self._content ^= int(np.bitwise_xor.reduce(events["record_hash"].to_numpy()))
         events = events.append_column("link", pa.array(codes + self._link_count))
         self._writer.write_table(events.select(self._schema.names).cast(self._schema))
         self._links.append(links)
@@ -155,12 +153,12 @@ class _FileWriter:
         """Close, name and describe the file."""
         self._writer.close()
         links = pa.concat_tables(self._links)
-        name = digest_of(self._partition, self.rows, self._content, self._times, self._link_count)
+        name = uuid.uuid4().hex[:16]  # never one that a published version knows
         path = self._folder / f"{name}.parquet"
         links_path = Path("tables", "links") / f"{name}.parquet"
         (self._root / links_path).parent.mkdir(parents=True, exist_ok=True)
         temporary = self._root / f"{links_path}.{uuid.uuid4().hex}.tmp"
-        pq.write_table(links, temporary, compression="zstd", compression_level=1)
+        pq.write_table(links, temporary, compression="lz4", use_dictionary=False, write_statistics=False)
         temporary.replace(self._root / links_path)
         self._temporary.replace(self._root / path)
         meta = {

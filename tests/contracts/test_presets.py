@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def records_outcome(
     )
 
 
+@cache
 def rules(name: str) -> list[Rule]:
     return [Rule.model_validate(rule) for rule in preset(name)["touchpoints"]]
 
