@@ -195,7 +195,7 @@ def compile_mapping(name: str, config: Config) -> Mapping:
     for field in _TEXT_FIELDS:
         expression = getattr(fields, field)
         if expression is not None:
-            columns[field] = sql.sql(expression)
+            columns[field] = sql.text(expression)
     for field, type_ in _NUMBERS.items():
         expression = getattr(fields, field)
         if expression is not None:

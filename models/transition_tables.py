@@ -15,6 +15,7 @@ last step, satisfaction where nobody answered.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from contracts.schemas import table_schema
-from models.absorbing_chain import DROP_OFF, OPEN, START, AbsorbingChain
+from models.absorbing_chain import CONVERSION, DROP_OFF, OPEN, START, AbsorbingChain
 from models.counts import codes, merge_counts, starts, sum_by
 from models.dwell import grouped_quantiles
 from models.intervals import mean_interval, wilson_interval
@@ -39,7 +40,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table]:
+def finish(
+    counts: pa.Table, min_customers: int = 1, conversions: Collection[str] = ()
+) -> tuple[pa.Table, pa.Table]:
     """Read merged counts as the tables `stages` and `transitions`.
 
     Parameters
@@ -48,6 +51,9 @@ def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table
         From `merge_counts`.
     min_customers : int
         Slices with fewer customers are left out (privacy).
+    conversions : collection of str
+        Touchpoints that are conversions: who reaches one has converted, whatever follows, so their
+        conversion probability is 1.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table
         "csat_answers": answers,
         "csat_low": csat_low,
         "csat_high": csat_high,
-        "conversion_p": read.conversion_p(slice_, source, target, count),
+        "conversion_p": read.conversion_p(slice_, source, target, count, conversions),
         "drop_offs": drops,
         "opens": opens,
         **_rate("drop_off", drops, visits - opens, suffix="_p"),
@@ -154,14 +160,20 @@ class _Reader:
         places = pa.array(slice_)
         return {n: texts.take(places) for n, texts in zip(_SLICE, self._slices, strict=True)}
 
-    def conversion_p(self, slice_: Ints, source: Ints, target: Ints, count: Ints) -> Floats:
+    def conversion_p(
+        self, slice_: Ints, source: Ints, target: Ints, count: Ints, conversions: Collection[str]
+    ) -> Floats:
         """P(conversion) of the nodes of every slice, in their order."""
-        names = self.texts.to_numpy(zero_copy_only=False)
+        names = self.texts.to_numpy(zero_copy_only=False).astype(object)
+        converting = np.isin(source, [self.code(name) for name in conversions])
+        levels = self.slice_columns(slice_)["level"]
+        converting &= pc.equal(levels, "touchpoint").to_numpy(zero_copy_only=False)
+        reached = np.where(converting, CONVERSION, names[target])
         bounds = np.append(np.flatnonzero(starts(slice_)), len(slice_))
         found = [np.zeros(0)]
         for low, high in pairwise(bounds):
             part = slice(low, high)
-            chain = AbsorbingChain(names[source[part]], names[target[part]], count[part])
+            chain = AbsorbingChain(names[source[part]], reached[part], count[part])
             found.append(chain.conversion_p[1:].round(12))
         return np.concatenate(found)
 

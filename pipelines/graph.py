@@ -27,7 +27,7 @@ def _fingerprint(run: Run) -> str:
         1,
         run.draft.names("touchpoints", "journeys"),
         run.watermark,
-        config.journey.gap,
+        config.journey.model_dump(mode="json"),
         config.session.gap,
         config.graph.model_dump(mode="json"),
         _stage_of(run),
@@ -56,7 +56,9 @@ def _execute(run: Run) -> dict[str, Any]:
         )
         collect((counted,), result)
     results = read_results(result)
-    stages, transitions = finish(_counts(results, "transitions"))
+    stages, transitions = finish(
+        _counts(results, "transitions"), conversions=config.journey.conversion
+    )
     journeys = results.get("converted", [])
     converted = sum(entry["converted"] for entry in journeys)
     value = sum(entry["value_units"] for entry in journeys) / 10_000

@@ -95,7 +95,7 @@ def gather(db_path: Path) -> Content:
 
 
 def top_findings(db_path: Path, n: int = 3) -> list[str]:
-    """The sentences of the `n` first-ranked pain points of a published database.
+    """What somebody with a minute should know: pain points first, then personas and attribution.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def top_findings(db_path: Path, n: int = 3) -> list[str]:
     """
     with open_database(db_path) as connection:
         rows = connection.execute(
-            f"SELECT sentence FROM ({statement('report', 'findings').query}) LIMIT ?", [n]
+            f"SELECT sentence FROM ({statement('report', 'top_findings').query}) LIMIT ?", [n]
         ).fetchall()
     return [sentence for (sentence,) in rows]
 

@@ -1500,7 +1500,8 @@ class TestBadRecords:
     def test_a_time_that_is_none_is_told(self, name: str) -> None:
         key = TIME_FIELD[name]
         without = {k: v for k, v in WHOLE[name].items() if k != key}
-        odd = [WHOLE[name] | {key: value} for value in ("yesterday", True, {"a": 1}, [], "", None)]
+        values: list[Any] = ["yesterday", True, {"a": 1}, [], "", None]
+        odd = [WHOLE[name] | {key: value} for value in values]
         events, reasons = records_outcome(name, without, *odd)
         assert events == []
         assert reasons == [
@@ -1520,7 +1521,20 @@ class TestBadRecords:
         )
 
     def test_any_type_in_any_field_is_survived(self, name: str) -> None:
-        odd = [None, True, 0, -1.5, "", "x", [], [1], {}, {"a": {"b": 1}}, "\u0000", "😀" * 50]
+        odd: list[Any] = [
+            None,
+            True,
+            0,
+            -1.5,
+            "",
+            "x",
+            [],
+            [1],
+            {},
+            {"a": {"b": 1}},
+            "\u0000",
+            "😀" * 50,
+        ]
         records = [WHOLE[name] | {key: value} for key in WHOLE[name] for value in odd]
         raw = pa.table(
             {"position": range(1, len(records) + 1), "record": [json.dumps(r) for r in records]}
