@@ -43,7 +43,7 @@ WITH lines AS (
     nullif("timestamp", '') AS time_text,
     nullif(receivedAt, '') AS ingest_text,
     trim(coalesce(nullif("event", ''), nullif("name", ''), nullif("type", ''))) AS event_type,
-    nullif(trim(regexp_replace(properties.path, '[?#].*$', '')), '') AS page,
+    nullif(trim(split_part(split_part(properties.path, '?', 1), '#', 1)), '') AS page,
     properties.order_id AS transaction_id,
     nullif(properties.revenue, '') AS value_text,
     nullif(trim(properties.currency), '') AS currency,
@@ -189,7 +189,7 @@ WITH named AS (
   FROM nodes
   WHERE node IN (SELECT label FROM components)
 )
-SELECT nodes.*, customer_id
+SELECT nodes.*, label, customer_id
 FROM nodes JOIN components USING (node) JOIN named USING (label);
 
 COPY (
@@ -201,7 +201,8 @@ COPY (
 CREATE TABLE resolved AS
 SELECT
   link, id_user_id, id_email, id_anonymous_id,
-  coalesce(u.customer_id, e.customer_id, a.customer_id) AS customer_id
+  coalesce(u.customer_id, e.customer_id, a.customer_id) AS customer_id,
+  coalesce(u.label, e.label, a.label) AS customer
 FROM links
 LEFT JOIN customers u ON u.strength = 1 AND u."value" = id_user_id
 LEFT JOIN customers e ON e.strength = 2 AND e."value" = id_email
@@ -220,7 +221,7 @@ COPY (
 COPY (
   WITH ruled AS (
     SELECT
-      customer_id, event_time, event_id, event_type, page, transaction_id, "value", currency, device,
+      customer, customer_id, event_time, event_id, event_type, page, transaction_id, "value", currency, device,
       campaign,
       CASE lower(event_type)
         WHEN 'order completed' THEN 'purchase'
@@ -257,12 +258,12 @@ COPY (
       row_number() OVER path AS place,
       coalesce(event_time - lag(event_time) OVER path > INTERVAL 30 minutes, true) AS opens
     FROM ruled
-    WINDOW path AS (PARTITION BY customer_id ORDER BY event_time, event_id)
+    WINDOW path AS (PARTITION BY customer ORDER BY event_time, event_id)
   ),
   cut AS (
     SELECT * EXCLUDE (opens), max(CASE WHEN opens THEN place END) OVER path AS first_place
     FROM ordered
-    WINDOW path AS (PARTITION BY customer_id ORDER BY place)
+    WINDOW path AS (PARTITION BY customer ORDER BY place)
   )
   SELECT
     customer_id, event_time, 'web' AS source, event_id, 'web' AS channel, event_type, touchpoint,

@@ -236,7 +236,8 @@ def _verify(warehouse: Path, out: Path) -> None:
     }
     theirs = {name: f"read_parquet('{out}/{name}.parquet')" for name in names[1:]}
     theirs["events"] = f"read_parquet('{out}/events/*/*/*.parquet')"
-    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         for what, sql in _AGREEMENT.items():
             mine = connection.sql(sql.format(**ours)).fetchone()
             other = connection.sql(sql.format(**theirs)).fetchone()
@@ -265,8 +266,8 @@ def _report(results: dict[str, Result], arguments: argparse.Namespace) -> str:
         "",
         f"{datetime.now(UTC):%Y-%m-%d}; {_machine()}; Python {platform.python_version()}, "
         f"{versions}. Medians of {arguments.runs} runs in turn, whole commands, start-up "
-        "included. Peak is that of all processes together (PSS, every 50 ms), in the worst run. The "
-        "last column is footpath's wall time a line over theirs.",
+        "included. Peak is that of all processes together (PSS, every 50 ms), in the worst run. "
+        "The last column is footpath's wall time a line over theirs.",
         "",
         "| | lines | wall, s | range, s | cpu, s | peak, MB | µs a line | footpath takes |",
         "|---|---|---|---|---|---|---|---|",

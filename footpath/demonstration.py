@@ -23,7 +23,10 @@ sources:
   web: {preset: segment, paths: data/web/*.jsonl}
   email: {preset: sendgrid, paths: data/email/*.jsonl}
   store: {preset: shopify, paths: data/store/*.jsonl}
-  support: {preset: zendesk, paths: data/support/*.jsonl}
+  support:
+    preset: zendesk
+    paths: data/support/*.jsonl
+    identifiers: {user_id: $.external_id}   # this shop keeps its login there
 graph:
   segments: [entry_channel, device]
 """

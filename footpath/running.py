@@ -36,11 +36,16 @@ def run_stages(config: Config, names: Sequence[str], beam_args: Sequence[str]) -
                 f"{entry['rows']:,} rows in {entry['duration_s']:.1f} s" if ran else "nothing new",
                 extra={"stage": name, "details": entry},
             )
-            if name == "publish" and ran:
+            if name == "publish" and _is_unpublished(run):
                 folder = run.lake.publish(run.draft)
                 _LOG.info("published version %s", folder.name, extra={"stage": name})
                 _retire_versions(run)
     return run
+
+
+def _is_unpublished(run: Run) -> bool:
+    """Whether the draft is ready and is not what readers see; it may be that of a run that was killed."""
+    return run.draft.stages["publish"] != run.base.stages.get("publish")
 
 
 def _stage(name: str) -> Stage:

@@ -153,6 +153,7 @@ def _fold(events: pa.Table, config: Config) -> tuple[pa.Table, np.ndarray, dict[
         "event_id",
         pc.if_else(pa.array(led), ids, events["event_id"]),
     )
+    folded = folded.append_column("own_id", events["event_id"])
     gone = pc.value_counts(events["source"].filter(pa.array(~keep))).to_pylist()
     kept = np.flatnonzero(keep)
     table = folded.take(pa.array(kept))
@@ -178,11 +179,13 @@ def _changes(values: np.ndarray) -> np.ndarray:
 
 def _event_hashes(events: pa.Table, rows: np.ndarray) -> np.ndarray:
     """64 bits of MD5 over (source, event_id) where `rows` says so; an event opens one session only,
-    so its hash names the session, however many came before."""
+    so its hash names the session, however many came before. A receipt goes by its first line, for
+    receipts of two customers may bear one number."""
     hashes = np.zeros(len(events), np.uint64)
-    chosen = events.select(["source", "event_id"]).filter(pa.array(rows))
+    own_id = "own_id" if "own_id" in events.column_names else "event_id"
+    chosen = events.select(["source", own_id]).filter(pa.array(rows))
     plain = chosen.set_column(0, "source", chosen["source"].cast(pa.string()))
-    sql = "SELECT md5_number_upper(source || chr(31) || event_id) AS hash FROM chosen"
+    sql = f"SELECT md5_number_upper(source || chr(31) || {own_id}) AS hash FROM chosen"
     hashes[rows] = query(sql, chosen=plain)["hash"].to_numpy()
     return hashes
 

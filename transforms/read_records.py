@@ -29,6 +29,7 @@ __all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
 
 _BLOCK = 1 << 20
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,16 @@ def _blocks(piece: Slice, source: Source, slice_bytes: int) -> Iterator[bytes]:
         if piece.compression == "none":
             stream.seek(piece.start)
             block = _read_exactly(stream, piece.end - piece.start)
-            yield block.removeprefix(b"\xef\xbb\xbf") if piece.start == 0 else block
+            yield block.removeprefix(_BYTE_ORDER_MARK) if piece.start == 0 else block
             return
         with decompressed(stream, piece.compression) as plain:
             if source.format == "json":
-                yield plain.read()
+                yield plain.read().removeprefix(_BYTE_ORDER_MARK)
                 return
-            rest = b""
+            rest, start = b"", 0
             while block := plain.read(slice_bytes):
-                block = rest + block
+                block = rest + (block if start else block.removeprefix(_BYTE_ORDER_MARK))
+                start += len(block)
                 starts = _line_starts(block, source)
                 end = int(starts[-1])
                 rest = block[end:]

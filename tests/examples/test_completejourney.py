@@ -131,7 +131,7 @@ def test_a_coupon_stays_with_the_basket_of_its_day(example: WorkedExample) -> No
     assert example.rows(
         """
         WITH days AS (
-          SELECT *, timezone('America/New_York', event_time)::DATE AS day
+          SELECT *, timezone('America/New_York', event_time::TIMESTAMPTZ)::DATE AS day
           FROM published_touchpoints
         )
         SELECT count(*) > 700, count(*) FILTER (c.session_id <> p.session_id)
