@@ -102,6 +102,9 @@ COPY (SELECT * EXCLUDE (dead, user_id, anonymous_id, email) FROM records
       WHERE dead IS NULL AND held IS NOT NULL)
 TO 'quarantine.parquet' (COMPRESSION zstd);
 
+-- The order of lines has served its purpose; what follows is faster without.
+SET preserve_insertion_order = false;
+
 -- 3. Duplicates. Few ids repeat, so only their rows are looked at closely.
 DELETE FROM records WHERE dead IS NOT NULL OR held IS NOT NULL;
 

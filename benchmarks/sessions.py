@@ -239,9 +239,9 @@ def _verify(warehouse: Path, out: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for what, sql in _AGREEMENT.items():
-            mine = connection.sql(sql.format(**ours)).fetchone()
-            other = connection.sql(sql.format(**theirs)).fetchone()
-            if mine != other or mine is None:
+            mine = connection.sql(sql.format(**ours)).fetchall()[0]
+            other = connection.sql(sql.format(**theirs)).fetchall()[0]
+            if mine != other:
                 raise SystemExit(f"footpath and DuckDB disagree on {what}: {mine} against {other}")
             print(f"footpath and {out.parent.name} agree on {mine[0]:,} {what}", flush=True)
 

@@ -158,7 +158,9 @@ class Source(_Model):
     @model_validator(mode="after")
     def _consistent(self) -> Source:
         if self.lines_of_receipt and self.fields.transaction_id is None:
-            raise ValueError("lines_of_receipt needs fields.transaction_id, which names the receipt")
+            raise ValueError(
+                "lines_of_receipt needs fields.transaction_id, which names the receipt"
+            )
         if self.columns is not None and self.format not in ("csv", "tsv"):
             raise ValueError(f"columns are for csv and tsv, not for {self.format}")
         if self.records and self.format not in ("json", "jsonl"):

@@ -37,6 +37,8 @@ def locked(warehouse: Path) -> Iterator[None]:
                 "wait for it to end, or stop it"
             ) from None
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%F %T} UTC")
+        file.write(
+            f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%F %T} UTC"
+        )
         file.flush()
         yield

@@ -99,7 +99,9 @@ _TOUCHPOINT = (
     Column("event_id", TEXT, "id within the source; the receipt's id where its lines were folded"),
     Column("channel", TEXT, "where it happened"),
     Column("event_type", TEXT, "what the source calls the event"),
-    Column("touchpoint", TEXT, "what happened, in the map's vocabulary; 'other' if no rule matched"),
+    Column(
+        "touchpoint", TEXT, "what happened, in the map's vocabulary; 'other' if no rule matched"
+    ),
     Column("stage", TEXT, "phase of the journey; 'other' if no rule matched"),
     Column("session_id", TEXT, "session it belongs to"),
     Column("session_step", pa.int32(), "1-based position in the session"),
@@ -164,7 +166,9 @@ _ALL_TABLES = (
             Column("source", TEXT, "feed"),
             Column("file_id", TEXT, "file it was read from (ingest_ledger)", provenance=True),
             Column("position", pa.int64(), "1-based line or record in the file", provenance=True),
-            Column("place", pa.int64(), "1-based record in a line that holds several", provenance=True),
+            Column(
+                "place", pa.int64(), "1-based record in a line that holds several", provenance=True
+            ),
             Column("reason", TEXT, "reason code"),
             Column("message", TEXT, "what was found, what was allowed, what to do"),
         ),
@@ -265,7 +269,9 @@ _ALL_TABLES = (
             Column("csat_answers", pa.int64(), "number of satisfaction answers"),
             Column("csat_low", pa.float64(), "95% interval of csat, low end"),
             Column("csat_high", pa.float64(), "95% interval of csat, high end"),
-            Column("conversion_p", pa.float64(), "probability to convert from here (absorbing chain)"),
+            Column(
+                "conversion_p", pa.float64(), "probability to convert from here (absorbing chain)"
+            ),
             Column("drop_offs", pa.int64(), "journeys that ended here without conversion"),
             Column("opens", pa.int64(), "journeys that stand here, not ended"),
             Column("drop_off_p", pa.float64(), "drop_offs / (visits - opens)"),
@@ -298,7 +304,9 @@ _ALL_TABLES = (
             Column("level", TEXT, "stage, touchpoint or channel"),
             Column("node", TEXT, "node credited"),
             Column("credit", pa.float64(), "share of all conversions, 0..1"),
-            Column("conversions", pa.decimal128(18, 6), "credited; sums exactly to all conversions"),
+            Column(
+                "conversions", pa.decimal128(18, 6), "credited; sums exactly to all conversions"
+            ),
             Column("value", MONEY, "value credited; sums exactly to that of all conversions"),
         ),
     ),
@@ -374,7 +382,9 @@ _ALL_TABLES = (
             Column("source", TEXT, "feed"),
             Column("events", pa.int64(), "events accepted"),
             Column("touchpoints", pa.int64(), "touchpoints made of them"),
-            Column("folded_lines", pa.int64(), "events folded into the touchpoint of their receipt"),
+            Column(
+                "folded_lines", pa.int64(), "events folded into the touchpoint of their receipt"
+            ),
             Column("ignored", pa.int64(), "events that a rule leaves out"),
             Column("unidentified", pa.int64(), "events without a usable identifier"),
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +52,8 @@ ConfigOption = Annotated[
 BeamArguments = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Options for Beam, after --: -- --runner=FlinkRunner --parallelism=4", show_default=False
+        help="Options for Beam, after --: -- --runner=FlinkRunner --parallelism=4",
+        show_default=False,
     ),
 ]
 _CONFIG = Path("footpath.yml")
@@ -86,7 +88,9 @@ def _database(config: Path) -> Path:
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = _CONFIG,
-    schema: Annotated[bool, typer.Option(help="Write the JSON Schema for editors beside it.")] = True,
+    schema: Annotated[
+        bool, typer.Option(help="Write the JSON Schema for editors beside it.")
+    ] = True,
 ) -> None:
     """Write a commented starter configuration."""
     from footpath.starter import write_starter
@@ -105,13 +109,16 @@ def generate(
 ) -> None:
     """Generate a plausible retailer: raw files in four vendors' formats, with planted truth."""
     from footpath.console import progress
-    from footpath.generator import Scenario, generate as write
+    from footpath.generator import Scenario
+    from footpath.generator import generate as write
 
-    channels = {"channels": ("web",)} if web_only else {}
+    scenario = Scenario(events=events, seed=seed, days=days)
+    if web_only:
+        scenario = replace(scenario, channels=("web",))
     try:
         with progress(1) as step:
             step("generate")
-            summary = write(out, Scenario(events=events, seed=seed, days=days, **channels))
+            summary = write(out, scenario)
     except FileExistsError as error:
         raise InputError(str(error)) from None
     typer.echo(f"{summary.events:,} events of {summary.persons:,} persons in {out}")

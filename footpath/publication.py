@@ -15,15 +15,17 @@ from contracts.lake import DataFile, digest_of
 from contracts.schemas import TABLES, table_schema
 from pipelines.job import Run, Stage
 
-__all__ = ["STAGE", "DATABASE", "REPORT"]
+__all__ = ["DATABASE", "REPORT", "STAGE"]
 
 DATABASE = "footpath.duckdb"
 REPORT = Path("report", "index.html")
 
 
 def _fingerprint(run: Run) -> str:
-    tables = [name for name, table in TABLES.items() if not table.bookkeeping]
-    return digest_of("publish", 1, run.draft.names(*tables), run.watermark, run.config.project)
+    tables = [name for name in TABLES if name != "runs"]  # which every publication adds to
+    config = run.config
+    declared = (config.project, config.stages, config.journey.gap)
+    return digest_of("publish", 1, run.draft.names(*tables), run.watermark, declared)
 
 
 def _execute(run: Run) -> dict[str, Any]:

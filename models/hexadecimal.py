@@ -16,10 +16,14 @@ def hex_text(hashes: np.ndarray, prefix: str = "") -> pa.StringArray:
     >>> hex_text(np.array([255], np.uint64), "s").to_pylist()
     ['s00000000000000ff']
     """
-    digits = np.frombuffer(binascii.hexlify(hashes.astype(">u8").tobytes()), np.uint8).reshape(-1, 16)
+    digits = np.frombuffer(binascii.hexlify(hashes.astype(">u8").tobytes()), np.uint8).reshape(
+        -1, 16
+    )
     width = 16 + len(prefix)
     text = np.empty((len(hashes), width), np.uint8)
     text[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
     text[:, len(prefix) :] = digits
     offsets = np.arange(len(hashes) + 1, dtype=np.int32) * width
-    return pa.StringArray.from_buffers(len(hashes), pa.py_buffer(offsets), pa.py_buffer(text.tobytes()))
+    return pa.StringArray.from_buffers(
+        len(hashes), pa.py_buffer(offsets), pa.py_buffer(text.tobytes())
+    )

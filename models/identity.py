@@ -60,7 +60,9 @@ def resolve(links: pa.Table, namespaces: Sequence[str]) -> Resolution:
     rules = _rules(nodes, owner, named_by, namespaces)
     identities = pa.table(
         {
-            "namespace": pa.DictionaryArray.from_arrays(pa.array(owner, pa.int32()), list(namespaces)),
+            "namespace": pa.DictionaryArray.from_arrays(
+                pa.array(owner, pa.int32()), list(namespaces)
+            ),
             "value": pa.concat_arrays(values) if values else pa.array([], pa.string()),
             "customer_id": hex_text(of_node),
             "first_seen": pa.array(seen["first"], pa.timestamp("us", tz="UTC")),

@@ -6,7 +6,6 @@ Whether a journey without conversion has lapsed or is still open depends on the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,7 +18,7 @@ from models.touchpoints import codes_of, spans
 __all__ = ["outcomes", "summarise_journeys"]
 
 
-def summarise_journeys(touchpoints: pa.Table, attributes: Sequence[str]) -> pa.Table:
+def summarise_journeys(touchpoints: pa.Table, attributes: tuple[str, ...]) -> pa.Table:
     """The table `journeys` of a bucket of touchpoints, sorted as `build_touchpoints` leaves them."""
     step = touchpoints["step"].to_numpy()
     at = np.flatnonzero(step == 1)
@@ -29,7 +28,9 @@ def summarise_journeys(touchpoints: pa.Table, attributes: Sequence[str]) -> pa.T
     columns = {
         **spans(touchpoints, at, attributes, ends=ends),
         "journey_id": touchpoints["journey_id"].take(pa.array(at)),
-        "sessions": pa.array(_distinct_runs(codes_of(touchpoints["session_id"]), at).astype(np.int32)),
+        "sessions": pa.array(
+            _distinct_runs(codes_of(touchpoints["session_id"]), at).astype(np.int32)
+        ),
         "channels": pa.array(_distinct(codes_of(touchpoints["channel"]), at).astype(np.int32)),
         "converted": pa.array(first_conversion >= 0),
         "converted_at": touchpoints["event_time"].take(

@@ -33,7 +33,9 @@ def link_events(events: pa.Table, identifiers: list[str]) -> tuple[np.ndarray, p
     firsts = np.zeros(min(1, len(events)), np.int64)
     for name in identifiers:
         column = events[name].combine_chunks()
-        indices = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        indices = (
+            pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        )
         combined = codes * (len(column.dictionary) + 1) + indices
         _, firsts, codes = np.unique(combined, return_index=True, return_inverse=True)
     times = pa.table({"link": codes.astype(np.int32), "time": events["event_time"]})
@@ -42,7 +44,9 @@ def link_events(events: pa.Table, identifiers: list[str]) -> tuple[np.ndarray, p
         .aggregate([("time", "min"), ("time", "max"), ("time", "count")])
         .sort_by("link")
     )
-    columns = {name: pc.cast(events[name].take(pa.array(firsts)), pa.string()) for name in identifiers}
+    columns = {
+        name: pc.cast(events[name].take(pa.array(firsts)), pa.string()) for name in identifiers
+    }
     columns |= {
         "first_seen": seen["time_min"],
         "last_seen": seen["time_max"],

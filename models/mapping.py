@@ -151,8 +151,10 @@ class _Compiler:
 
 def _expressions(source: Source) -> list[Expression]:
     fields = [getattr(source.fields, name) for name in type(source.fields).model_fields]
-    found = [
-        getattr(f, "value", f) if isinstance(f, TimeField) else f for f in fields if f is not None
+    found: list[Expression] = [
+        field.value if isinstance(field, TimeField) else field
+        for field in fields
+        if field is not None
     ]
     found += [source.channel, *source.identifiers.values(), *source.attributes.values()]
     found += [source.consent.field] if source.consent else []
@@ -296,7 +298,8 @@ def map_records(
     Parameters
     ----------
     raw : pa.Table
-        `position` (int64, 1-based line), `place` (record within it, if lines hold several), and either `record` (JSON text, valid UTF-8) or the file's columns as text.
+        `position` (int64, 1-based line), `place` (record within it, if lines hold several), and
+        either `record` (JSON text, valid UTF-8) or the file's columns as text.
     now : datetime
         Events after it are held as `in_future`.
 

@@ -42,7 +42,9 @@ def apply_rules(events: pa.Table, rules: Sequence[Rule]) -> RuledEvents:
     codes, sizes, texts = [], [], []
     for name in columns:
         column = events[name].combine_chunks()
-        indices = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        indices = (
+            pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        )
         codes.append(indices)
         sizes.append(len(column.dictionary) + 1)
         texts.append([None, *column.dictionary.to_pylist()])
@@ -87,7 +89,10 @@ def _combinations(
 
 
 def _winners(
-    combinations: list[np.ndarray], texts: list[list[str | None]], columns: list[str], rules: Sequence[Rule]
+    combinations: list[np.ndarray],
+    texts: list[list[str | None]],
+    columns: list[str],
+    rules: Sequence[Rule],
 ) -> np.ndarray:
     """The first rule that matches each combination; -1 for none."""
     count = len(combinations[0])

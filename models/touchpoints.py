@@ -147,7 +147,9 @@ def _fold(events: pa.Table, config: Config) -> tuple[pa.Table, np.ndarray, dict[
     ids = pc.binary_join_element_wise(
         events["transaction_id"], pc.cast(events["touchpoint"], pa.string()), "/"
     )
-    folded = events.set_column(events.column_names.index("value"), "value", from_units(units, valued))
+    folded = events.set_column(
+        events.column_names.index("value"), "value", from_units(units, valued)
+    )
     folded = folded.set_column(
         folded.column_names.index("event_id"),
         "event_id",
@@ -167,7 +169,9 @@ def _fold(events: pa.Table, config: Config) -> tuple[pa.Table, np.ndarray, dict[
 
 def _is_one_of(column: pa.ChunkedArray, values: Sequence[str]) -> np.ndarray:
     whole = column.combine_chunks()
-    wanted = pc.is_in(whole.dictionary, pa.array(list(values), pa.string())).to_numpy(zero_copy_only=False)
+    wanted = pc.is_in(whole.dictionary, pa.array(list(values), pa.string())).to_numpy(
+        zero_copy_only=False
+    )
     return np.append(wanted, False)[codes_of(whole)]
 
 
@@ -180,7 +184,8 @@ def _changes(values: np.ndarray) -> np.ndarray:
 def _event_hashes(events: pa.Table, rows: np.ndarray) -> np.ndarray:
     """64 bits of MD5 over (source, event_id) where `rows` says so; an event opens one session only,
     so its hash names the session, however many came before. A receipt goes by its first line, for
-    receipts of two customers may bear one number."""
+    receipts of two customers may bear one number.
+    """
     hashes = np.zeros(len(events), np.uint64)
     own_id = "own_id" if "own_id" in events.column_names else "event_id"
     chosen = events.select(["source", own_id]).filter(pa.array(rows))
@@ -203,9 +208,12 @@ def _steps(starts: np.ndarray) -> pa.Array:
     return pa.array((rows - first + 1).astype(np.int32))
 
 
-def _sessions(touchpoints: pa.Table, at: np.ndarray, attributes: Sequence[str]) -> pa.Table:
+def _sessions(touchpoints: pa.Table, at: np.ndarray, attributes: tuple[str, ...]) -> pa.Table:
     ends = np.r_[at[1:], len(touchpoints)] - 1 if len(at) else at
-    started, ended = touchpoints["event_time"].take(pa.array(at)), touchpoints["event_time"].take(pa.array(ends))
+    started, ended = (
+        touchpoints["event_time"].take(pa.array(at)),
+        touchpoints["event_time"].take(pa.array(ends)),
+    )
     duration = (ended.cast(pa.int64()).to_numpy() - started.cast(pa.int64()).to_numpy()) / 1e6
     converts = touchpoints["converts"].to_numpy()
     columns = {
@@ -219,7 +227,7 @@ def _sessions(touchpoints: pa.Table, at: np.ndarray, attributes: Sequence[str]) 
 
 
 def spans(
-    touchpoints: pa.Table, at: np.ndarray, attributes: Sequence[str], ends: np.ndarray
+    touchpoints: pa.Table, at: np.ndarray, attributes: tuple[str, ...], ends: np.ndarray
 ) -> dict[str, pa.ChunkedArray | pa.Array]:
     """What sessions and journeys have in common: times, ends, value, first known attributes.
 

@@ -173,7 +173,9 @@ class _Reader:
         found = [np.zeros(0)]
         for low, high in pairwise(bounds):
             part = slice(low, high)
-            chain = AbsorbingChain(names[source[part]], reached[part], count[part])
+            chain = AbsorbingChain(
+                names[source[part]].tolist(), reached[part].tolist(), count[part]
+            )
             found.append(chain.conversion_p[1:].round(12))
         return np.concatenate(found)
 

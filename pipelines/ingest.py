@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -19,8 +18,8 @@ from contracts.config import Config
 from contracts.errors import InputError
 from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
-from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from models.event_keys import power_of_two
+from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.deduplicate import Deduplicate, winners
 from transforms.kernel import Kernel
 from transforms.map_slices import MapSlices
@@ -174,16 +173,22 @@ def _execute(run: Run) -> dict[str, Any]:
             )
         )
         recheck = pipeline | "StaleBuckets" >> beam.Create([(bucket, None) for bucket in stale])
-        decided = (mapped.keys, recheck) | "Keys" >> beam.Flatten() | Deduplicate(
-            root, index_folder, index, tuple(sorted(plan.kept)), run.kernel_threads
+        decided = (
+            (mapped.keys, recheck)
+            | "Keys" >> beam.Flatten()
+            | Deduplicate(root, index_folder, index, tuple(sorted(plan.kept)), run.kernel_threads)
         )
-        written = (mapped.main, decided.removals) | "Days" >> beam.Flatten() | WriteEvents(
-            root,
-            config.namespaces,
-            config.attributes,
-            dict(published),
-            decided.main,
-            run.kernel_threads,
+        written = (
+            (mapped.main, decided.removals)
+            | "Days" >> beam.Flatten()
+            | WriteEvents(
+                root,
+                config.namespaces,
+                config.attributes,
+                dict(published),
+                decided.main,
+                run.kernel_threads,
+            )
         )
         counts = mapped.counts | "Counts" >> beam.Map(lambda value: ("counts", value))
         dead = mapped.dead | "Dead" >> beam.Map(lambda part: ("dead", vars(part)))
@@ -196,7 +201,9 @@ def _execute(run: Run) -> dict[str, Any]:
     tables["events"] = kept + data_files(results.get("events", []))
     touched = data_files(results.get("event_keys", []))
     fresh = {file.partition["bucket"] for file in touched}
-    untouched = [f for f in run.base.tables.get("event_keys", []) if f.partition["bucket"] not in fresh]
+    untouched = [
+        f for f in run.base.tables.get("event_keys", []) if f.partition["bucket"] not in fresh
+    ]
     tables["event_keys"] = untouched + touched
     for table, kind in (("dead_letters", "dead"), ("quarantine", "held")):
         tables[table] = plan.base.tables.get(table, []) + _append(run, table, results.get(kind, []))

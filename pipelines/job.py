@@ -189,7 +189,9 @@ def collect(results: Iterable[beam.PCollection], path: Path) -> None:
 
 def _encoded(result: tuple[str, Any]) -> str:
     kind, value = result
-    return json.dumps([kind, asdict(value) if isinstance(value, DataFile) else value], sort_keys=True)
+    return json.dumps(
+        [kind, asdict(value) if isinstance(value, DataFile) else value], sort_keys=True
+    )
 
 
 def read_results(path: Path) -> dict[str, list[Any]]:

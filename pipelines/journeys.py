@@ -47,7 +47,9 @@ class _Summarise:
 
 def _execute(run: Run) -> dict[str, Any]:
     result = scratch_folder(run, "journeys") / "result.json"
-    kernel = _Summarise(str(run.lake.root), run.config.attributes, digest_of(run.run_id, "journeys"))
+    kernel = _Summarise(
+        str(run.lake.root), run.config.attributes, digest_of(run.run_id, "journeys")
+    )
     with run.pipeline() as pipeline:
         written = (
             pipeline

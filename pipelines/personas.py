@@ -46,7 +46,10 @@ def _execute(run: Run) -> dict[str, Any]:
     personas, features = (
         drawn_portraits(counts)
         if counts
-        else (table_schema("personas").empty_table(), table_schema("persona_features").empty_table())
+        else (
+            table_schema("personas").empty_table(),
+            table_schema("persona_features").empty_table(),
+        )
     )
     run.draft.tables["journey_personas"] = data_files(results.get("journey_personas", []))
     for table, rows in (("personas", personas), ("persona_features", features)):

@@ -21,7 +21,9 @@ __all__ = ["STAGE"]
 
 
 def _fingerprint(run: Run) -> str:
-    files = [file.path for file in run.draft.tables["events"]]  # their order gives links their place
+    files = [
+        file.path for file in run.draft.tables["events"]
+    ]  # their order gives links their place
     return digest_of("resolve", 1, files, run.config.namespaces)
 
 

@@ -56,7 +56,9 @@ def _units(run: Run) -> list[tuple[LinkedFile, ...]]:
 def _buckets(run: Run) -> int:
     """Buckets of customers: declared, or so many that one fits a worker's memory well."""
     rows = sum(file.rows for file in run.draft.tables["events"])
-    return power_of_two(run.config.lake.buckets or max(run.kernel_threads, -(-rows // _BUCKET_ROWS)))
+    return power_of_two(
+        run.config.lake.buckets or max(run.kernel_threads, -(-rows // _BUCKET_ROWS))
+    )
 
 
 def _refuse_stale_customers(run: Run) -> None:

@@ -19,6 +19,11 @@ def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Few days, because each day of a source is a file of the lake; many flaws, because flaws are what is tested.
     """
     folder = tmp_path_factory.mktemp("retailer")
-    flaws = {"duplicate_share": 0.05, "malformed_share": 0.02, "future_share": 0.01, "late_share": 0.03}
+    flaws = {
+        "duplicate_share": 0.05,
+        "malformed_share": 0.02,
+        "future_share": 0.01,
+        "late_share": 0.03,
+    }
     generate(folder, Scenario(events=1_500, seed=5, days=8, file_days=2, **flaws))
     return folder

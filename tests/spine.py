@@ -84,7 +84,9 @@ def table(run: Run, name: str) -> pa.Table:
     """A table of the draft, in no particular order."""
     files: list[DataFile] = run.draft.tables.get(name, [])
     tables = [pq.read_table(run.lake.path(f), partitioning=None) for f in files]
-    whole = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"none": []})
+    whole = (
+        pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"none": []})
+    )
     return whole.drop_columns([n for n in ("link",) if n in whole.column_names])
 
 
@@ -99,7 +101,8 @@ def rows(run: Run, name: str) -> list[tuple[Any, ...]]:
         con.register("whole", whole)
         # Times as numbers: Python's dates cannot hold what quarantine may hold.
         texts = ", ".join(
-            f'epoch_us("{f.name}")' if pa.types.is_timestamp(f.type) else f'"{f.name}"' for f in whole.schema
+            f'epoch_us("{f.name}")' if pa.types.is_timestamp(f.type) else f'"{f.name}"'
+            for f in whole.schema
         )
         found = con.sql(f"SELECT {texts} FROM whole ORDER BY ALL").fetchall()
     return [tuple(whole.column_names), *found]
@@ -111,7 +114,9 @@ def difference(one: Run, other: Run) -> dict[str, Any]:
     for name in _COMPARED:
         mine, theirs = rows(one, name), rows(other, name)
         if mine != theirs:
-            only = [sorted(set(a) - set(b), key=str)[:2] for a, b in ((mine, theirs), (theirs, mine))]
+            only = [
+                sorted(set(a) - set(b), key=str)[:2] for a, b in ((mine, theirs), (theirs, mine))
+            ]
             found[name] = (len(mine), len(theirs), *only)
     return found
 

@@ -78,11 +78,15 @@ class _BucketFiles:
             for entry in pc.value_counts(events["source"].filter(pa.array(rows))).to_pylist():
                 value = {"source": entry["values"], "kind": tag, "events": entry["counts"]}
                 yield beam.pvalue.TaggedOutput("results", ("accounting", value))
-        unmatched = events.select(["source", "channel", "event_type"]).filter(pa.array(~ruled.matched))
+        unmatched = events.select(["source", "channel", "event_type"]).filter(
+            pa.array(~ruled.matched)
+        )
         counts = unmatched.group_by(unmatched.column_names).aggregate([([], "count_all")])
         for row in counts.to_pylist():
             yield beam.pvalue.TaggedOutput("results", ("unmatched", row))
-        events = events.append_column("touchpoint", ruled.touchpoint).append_column("stage", ruled.stage)
+        events = events.append_column("touchpoint", ruled.touchpoint).append_column(
+            "stage", ruled.stage
+        )
         events = events.append_column("customer", pa.array(customer))
         if not keep.all():
             events, customer = events.filter(pa.array(keep)), customer[keep]

@@ -47,7 +47,9 @@ class _CountBucket:
     def __call__(self, bucket: Bucket) -> Iterator[Any]:
         segments = self.config.graph.segments
         columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *segments]))
-        journeys = read_journeys(self.root, bucket, columns, self.watermark, self.config.journey.gap)
+        journeys = read_journeys(
+            self.root, bucket, columns, self.watermark, self.config.journey.gap
+        )
         steps = read_bucket(self.root, bucket.touchpoints, _STEPS)
         for kind, counts in (
             ("transitions", count_transitions(steps, journeys, segments)),
@@ -81,7 +83,8 @@ class _Add:
 
 class CountTransitions(beam.PTransform):
     """Buckets to results: ``("transitions", path)`` and ``("paths", path)``, Arrow files of the
-    sums of `models.transition_counts` and `models.attribution`; ``("converted", ...)`` a bucket."""
+    sums of `models.transition_counts` and `models.attribution`; ``("converted", ...)`` a bucket.
+    """
 
     def __init__(
         self, root: str, config: Config, watermark: datetime, folder: str, threads: int

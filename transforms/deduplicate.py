@@ -35,9 +35,11 @@ _INDEX_SCHEMA = (
 )
 
 
-_NO_KEYS = _INDEX_SCHEMA.remove(_INDEX_SCHEMA.get_field_index("stays")).append(
-    pa.field("place", pa.int64())
-).empty_table()
+_NO_KEYS = (
+    _INDEX_SCHEMA.remove(_INDEX_SCHEMA.get_field_index("stays"))
+    .append(pa.field("place", pa.int64()))
+    .empty_table()
+)
 
 
 _PUBLISHED, _LOST_BEFORE = -1, -2

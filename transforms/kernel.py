@@ -69,7 +69,7 @@ class _KernelDoFn(beam.DoFn):
         self._running = deque()
 
     # Beam reads annotations of `process` as type hints and has none for variable arguments.
-    def process(self, element, *side_inputs):  # type: ignore[no-untyped-def]
+    def process(self, element, *side_inputs):  # type: ignore[no-untyped-def]  # noqa: ANN001
         if self._pool is None:
             yield from self._function(element, *side_inputs)
             return

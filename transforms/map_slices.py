@@ -118,7 +118,11 @@ class _MapSlice:
         dead = pa.concat_tables([unmapped.select(unreadable.column_names), unreadable])
         source = pa.array([piece.source] * len(dead), pa.string())
         file_id = pa.array([piece.file_id] * len(dead), pa.string())
-        return dead.add_column(0, "source", source).add_column(1, "file_id", file_id).sort_by("position")
+        return (
+            dead.add_column(0, "source", source)
+            .add_column(1, "file_id", file_id)
+            .sort_by("position")
+        )
 
 
 _FEW_VALUES = ("source", "event_type", "channel", "currency", "file_id")

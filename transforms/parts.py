@@ -64,13 +64,15 @@ def spill(
     path = os.path.join(folder, f"{name}-{uuid.uuid4().hex}.arrow")
     parts: list[tuple[int, Part]] = []
     first_row = 0
-    with pa.OSFile(f"{path}.tmp", "wb") as file:
-        with pa.ipc.new_file(file, table.schema, options=_OPTIONS) as writer:
-            for number, (code, rows) in enumerate(split(table.combine_chunks(), codes)):
-                batch = rows.combine_chunks().to_batches()[0]
-                writer.write_batch(batch)
-                parts.append((code, Part(path, number, first_row, batch.num_rows)))
-                first_row += batch.num_rows
+    with (
+        pa.OSFile(f"{path}.tmp", "wb") as file,
+        pa.ipc.new_file(file, table.schema, options=_OPTIONS) as writer,
+    ):
+        for number, (code, rows) in enumerate(split(table.combine_chunks(), codes)):
+            batch = rows.combine_chunks().to_batches()[0]
+            writer.write_batch(batch)
+            parts.append((code, Part(path, number, first_row, batch.num_rows)))
+            first_row += batch.num_rows
     os.replace(f"{path}.tmp", path)
     return parts
 

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -157,7 +157,7 @@ def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ..
     with open_file(file.path) as stream, decompressed(stream, compression) as plain:
         start = io.BytesIO(plain.read(_BLOCK)).getvalue().decode("utf-8-sig", "replace")
     delimiter = "\t" if source.format == "tsv" else ","
-    quoting = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
     return tuple(next(csv.reader(io.StringIO(start), delimiter=delimiter, quoting=quoting), ()))
 
 

@@ -52,4 +52,3 @@ def read_journeys(
     wanted = list(dict.fromkeys([*columns, "converted", "ended_at"]))
     journeys = read_bucket(root, bucket.journeys, wanted)
     return journeys.append_column("outcome", outcomes(journeys, watermark, gap))
-

@@ -13,7 +13,7 @@ import io
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +65,9 @@ def decompressed(stream: IO[bytes], compression: str) -> Iterator[Any]:
             yield plain
 
 
-def read_slice(piece: Slice, source: Source, *, slice_bytes: int, max_record_bytes: int) -> Iterator[RawBatch]:
+def read_slice(
+    piece: Slice, source: Source, *, slice_bytes: int, max_record_bytes: int
+) -> Iterator[RawBatch]:
     """Raw records of a slice, at most about `slice_bytes` at once."""
     if source.format == "parquet":
         yield _parquet(piece)
@@ -280,7 +282,9 @@ def _delimited(
         newlines_in_values=source.quoting,
         invalid_row_handler=set_aside,
     )
-    read = pcsv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(content) + 1)
+    read = pcsv.ReadOptions(
+        column_names=list(columns), use_threads=False, block_size=len(content) + 1
+    )
     convert = pcsv.ConvertOptions(
         column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
     )
@@ -288,9 +292,11 @@ def _delimited(
         table = pcsv.read_csv(pa.py_buffer(content), read, parse, convert)
     except pa.ArrowInvalid:
         return _row_by_row(block, bounds, lines, columns, source, delimiter)
-    blank = [i for i in range(len(bounds) - 1) if not block[bounds[i] : bounds[i + 1]].strip()] if (
-        len(table) + len(broken) != len(bounds) - 1
-    ) else []
+    blank = (
+        [i for i in range(len(bounds) - 1) if not block[bounds[i] : bounds[i + 1]].strip()]
+        if (len(table) + len(broken) != len(bounds) - 1)
+        else []
+    )
     if broken or len(table) + len(blank) != len(bounds) - 1:
         return _row_by_row(block, bounds, lines, columns, source, delimiter)
     positions = np.delete(lines, blank)
@@ -306,7 +312,7 @@ def _row_by_row(
     delimiter: str,
 ) -> RawBatch:
     """The careful way, for a slice with broken rows: every record is parsed alone."""
-    quoting = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
     rows, positions, unreadable = [], [], []
     for (start, end), line in zip(itertools.pairwise(bounds.tolist()), lines.tolist(), strict=True):
         content = block[start:end]
@@ -319,7 +325,9 @@ def _row_by_row(
         try:
             parsed = list(csv.reader(text, delimiter=delimiter, quoting=quoting, strict=True))
         except csv.Error as error:
-            message = f"the quotes of the record do not match ({error}); quote fields as RFC 4180 does"
+            message = (
+                f"the quotes of the record do not match ({error}); quote fields as RFC 4180 does"
+            )
             unreadable.append(Unreadable(line, "broken_quotes", message, content))
             continue
         if len(parsed) != 1 or len(parsed[0]) != len(columns):
@@ -335,7 +343,9 @@ def _row_by_row(
 def _columns_of(positions: Any, columns: tuple[str, ...], rows: Any) -> pa.Table:
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     table = {"position": pa.array(positions, pa.int64())}
-    return pa.table(table | {c: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)})
+    return pa.table(
+        table | {c: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)}
+    )
 
 
 def _parquet(piece: Slice) -> RawBatch:

@@ -53,7 +53,9 @@ class _WriteDay:
         parts = [value for value in given if isinstance(value, Part)]
         yield from self._write(source, date, _staying(parts, lost))
 
-    def _rewrite(self, source: str, day: int, date: str, removed: set[int]) -> Iterator[tuple[str, Any]]:
+    def _rewrite(
+        self, source: str, day: int, date: str, removed: set[int]
+    ) -> Iterator[tuple[str, Any]]:
         """Published files that hold a removed event are written again without it."""
         gone = np.array(sorted(removed), np.uint64)
         for file in self.published.get((source, day), ()):
@@ -66,7 +68,9 @@ class _WriteDay:
                 rest = events.filter(pa.array(stays)).drop_columns(["link"])
                 yield from self._write(source, date, iter([rest]))
 
-    def _write(self, source: str, date: str, tables: Iterator[pa.Table]) -> Iterator[tuple[str, Any]]:
+    def _write(
+        self, source: str, date: str, tables: Iterator[pa.Table]
+    ) -> Iterator[tuple[str, Any]]:
         writer = _FileWriter(self.root, source, date, self.namespaces, self.attributes)
         for batch in _batched(tables, _BATCH_ROWS):
             writer.write(batch)
@@ -112,7 +116,12 @@ class _FileWriter:
     """One file of events and the file of its links; both get their names when they are whole."""
 
     def __init__(
-        self, root: str, source: str, date: str, namespaces: tuple[str, ...], attributes: tuple[str, ...]
+        self,
+        root: str,
+        source: str,
+        date: str,
+        namespaces: tuple[str, ...],
+        attributes: tuple[str, ...],
     ) -> None:
         self._root = Path(root)
         self._partition: dict[str, str | int] = {"source": source, "event_date": date}
@@ -158,7 +167,9 @@ class _FileWriter:
         links_path = Path("tables", "links") / f"{name}.parquet"
         (self._root / links_path).parent.mkdir(parents=True, exist_ok=True)
         temporary = self._root / f"{links_path}.{uuid.uuid4().hex}.tmp"
-        pq.write_table(links, temporary, compression="lz4", use_dictionary=False, write_statistics=False)
+        pq.write_table(
+            links, temporary, compression="lz4", use_dictionary=False, write_statistics=False
+        )
         temporary.replace(self._root / links_path)
         self._temporary.replace(self._root / path)
         meta = {
@@ -174,7 +185,9 @@ def _encoded_schema(schema: pa.Schema) -> pa.Schema:
     """Text columns but for ids as dictionaries, and the link."""
     plain = ("event_id", "transaction_id")
     fields = [
-        field.with_type(DICTIONARY) if field.type == pa.string() and field.name not in plain else field
+        field.with_type(DICTIONARY)
+        if field.type == pa.string() and field.name not in plain
+        else field
         for field in schema
     ]
     return pa.schema([*fields, pa.field("link", pa.int32())])
@@ -182,7 +195,9 @@ def _encoded_schema(schema: pa.Schema) -> pa.Schema:
 
 def _encoded(events: pa.Table, schema: pa.Schema) -> pa.Table:
     for place, field in enumerate(events.schema):
-        wanted = field.name in schema.names and pa.types.is_dictionary(schema.field(field.name).type)
+        wanted = field.name in schema.names and pa.types.is_dictionary(
+            schema.field(field.name).type
+        )
         if wanted and not pa.types.is_dictionary(field.type):
             events = events.set_column(place, field.name, encode(events[field.name]))
     return events

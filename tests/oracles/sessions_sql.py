@@ -55,7 +55,9 @@ def difference(con: duckdb.DuckDBPyConnection, table: str, oracle: str, paramete
     }[table]
     expected = con.sql(oracle, params=parameters).to_arrow_table()
     con.register("expected", expected)
+    published = f"SELECT {columns} FROM {table}"
+    recomputed = f"SELECT {columns} FROM expected"
     return con.sql(
-        f"(SELECT 'only published', {columns} FROM {table} EXCEPT ALL SELECT 'only published', {columns} FROM expected)"
-        f" UNION ALL (SELECT 'only oracle', {columns} FROM expected EXCEPT ALL SELECT 'only oracle', {columns} FROM {table})"
+        f"SELECT 'only published', * FROM ({published} EXCEPT ALL {recomputed}) UNION ALL "
+        f"SELECT 'only oracle', * FROM ({recomputed} EXCEPT ALL {published})"
     ).fetchall()

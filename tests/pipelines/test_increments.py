@@ -19,7 +19,13 @@ from tests.spine import difference, ledger_sums, publish, rows, stage, start, ta
 BASE: dict[str, Any] = {
     "format": "jsonl",
     "channel": {"const": "web"},
-    "fields": {"event_id": "$.id", "event_time": "$.t", "ingest_time": "$.got", "event_type": "$.e", "value": "$.v"},
+    "fields": {
+        "event_id": "$.id",
+        "event_time": "$.t",
+        "ingest_time": "$.got",
+        "event_type": "$.e",
+        "value": "$.v",
+    },
     "identifiers": {"user_id": "$.u"},
 }
 RULES = [
@@ -52,7 +58,13 @@ def deliver(folder: Path, name: str, records: Iterable[dict[str, Any]]) -> None:
 
 
 def event(number: int, got: str = "2025-05-02", **more: Any) -> dict[str, Any]:
-    return {"id": f"e{number}", "t": "2025-05-01T10:00:00Z", "got": got, "e": "a", "u": f"u{number % 3}"} | more
+    return {
+        "id": f"e{number}",
+        "t": "2025-05-01T10:00:00Z",
+        "got": got,
+        "e": "a",
+        "u": f"u{number % 3}",
+    } | more
 
 
 def column(run: Run, name: str, *columns: str) -> list[Any]:
@@ -64,10 +76,21 @@ def test_a_copy_delivered_later_but_received_earlier_wins(tmp_path: Path):
     config = project(tmp_path, web={})
     deliver(tmp_path, "web/1.jsonl", [event(1, "2025-05-09", e="late"), event(2)])
     publish(config)
-    deliver(tmp_path, "web/2.jsonl", [event(1, "2025-05-03", e="early", t="2025-04-30T10:00:00Z"), event(3)])
+    deliver(
+        tmp_path,
+        "web/2.jsonl",
+        [event(1, "2025-05-03", e="early", t="2025-04-30T10:00:00Z"), event(3)],
+    )
     run = publish(config)
-    assert column(run, "events", "event_id", "event_type") == [("e1", "early"), ("e2", "a"), ("e3", "a")]
-    assert [(r["events"], r["duplicates"]) for r in table(run, "ingest_ledger").to_pylist()] == [(1, 1), (2, 0)]
+    assert column(run, "events", "event_id", "event_type") == [
+        ("e1", "early"),
+        ("e2", "a"),
+        ("e3", "a"),
+    ]
+    assert [(r["events"], r["duplicates"]) for r in table(run, "ingest_ledger").to_pylist()] == [
+        (1, 1),
+        (2, 0),
+    ]
     ledger_sums(run)
     deliver(tmp_path, "web/3.jsonl", [event(1, "2025-05-05", e="between"), event(4)])
     run = publish(config)
@@ -92,11 +115,17 @@ def test_files_rewritten_in_one_day_do_not_overwrite_each_other(tmp_path: Path):
     """Files of one day with as many rows and the same times, each losing a row, stay two files."""
     config = project(tmp_path, web={})
     for delivery in range(3):
-        deliver(tmp_path, f"web/{delivery}.jsonl", [event(10 * delivery + n, "2025-05-09") for n in range(5)])
+        deliver(
+            tmp_path,
+            f"web/{delivery}.jsonl",
+            [event(10 * delivery + n, "2025-05-09") for n in range(5)],
+        )
         publish(config)
     deliver(tmp_path, "web/x.jsonl", [event(10 * delivery, "2025-05-01") for delivery in range(3)])
     run = publish(config)
-    assert len(column(run, "events", "event_id")) == len(set(column(run, "events", "event_id"))) == 15
+    assert (
+        len(column(run, "events", "event_id")) == len(set(column(run, "events", "event_id"))) == 15
+    )
     ledger_sums(run)
 
 
@@ -105,7 +134,11 @@ def test_a_changed_declaration_reads_only_its_source_anew(tmp_path: Path, format
     """The changed source is read again and everything after follows; others keep their files."""
     shop = {"format": format_}
     if format_ == "csv":
-        fields = {name: path.removeprefix("$.") for name, path in BASE["fields"].items() if name != "value"}
+        fields = {
+            name: path.removeprefix("$.")
+            for name, path in BASE["fields"].items()
+            if name != "value"
+        }
         shop |= {"fields": fields, "identifiers": {"user_id": "u"}}
     deliver(tmp_path, "web/1.jsonl", [event(1), event(2)])
     deliver(tmp_path, f"shop/1.{format_}", [event(3), event(4)])
@@ -129,7 +162,9 @@ def test_words_about_a_source_read_nothing_anew(tmp_path: Path):
     assert first.draft.names("events") == second.draft.names("events")
 
 
-def test_another_key_reads_personal_identifiers_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_another_key_reads_personal_identifiers_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Pseudonyms of two keys must not live side by side, or one person would be two."""
     deliver(tmp_path, "web/1.jsonl", [event(1, u="ann@example.com")])
     config = project(tmp_path, web={"identifiers": {"email": "$.u"}})
@@ -189,14 +224,20 @@ def test_a_new_rule_or_gap_repeats_only_what_it_touches(tmp_path: Path):
     deliver(tmp_path, "web/1.jsonl", [event(1)])
     config = project(tmp_path, web={})
     publish(config)
-    changed = config.model_copy(update={"session": config.session.model_copy(update={"split_at_midnight": True})})
+    changed = config.model_copy(
+        update={"session": config.session.model_copy(update={"split_at_midnight": True})}
+    )
     assert [entry["skipped"] for entry in start(changed).log] == [True, True, False, False]
 
 
 def test_identical_rows_from_any_history(tmp_path: Path):
     """One run over everything equals runs over one file each, in any order of delivery."""
     deliveries = [
-        [event(1, "2025-05-04", e="x"), event(2, "2025-05-03", e="y"), event(2, "2025-05-03", e="z")],
+        [
+            event(1, "2025-05-04", e="x"),
+            event(2, "2025-05-03", e="y"),
+            event(2, "2025-05-03", e="z"),
+        ],
         [event(1, "2025-05-04", e="w"), event(3), event(3)],
         [event(2, "2025-05-03", e="x", t="2025-05-07T00:00:00Z"), event(1, "2025-05-04", e="v")],
     ]  # ties in the time of receipt are decided by content
@@ -219,7 +260,9 @@ def test_an_empty_file_and_an_empty_day_are_no_problem(tmp_path: Path):
     assert {name: len(table(run, name)) for name in ("events", "identities", "journeys")} == {
         "events": 0, "identities": 0, "journeys": 0,
     }  # fmt: skip
-    assert pq.read_table(run.lake.paths(run.draft, "ingest_ledger")[0])["records_read"].to_pylist() == [0]
+    assert pq.read_table(run.lake.paths(run.draft, "ingest_ledger")[0])[
+        "records_read"
+    ].to_pylist() == [0]
 
 
 def test_receipts_folded_by_run_stage(tmp_path: Path):
@@ -228,5 +271,9 @@ def test_receipts_folded_by_run_stage(tmp_path: Path):
     deliver(tmp_path, "till/1.jsonl", [event(n, u="u1", r="r1", v="1.50") for n in range(3)])
     run = start(project(tmp_path, till={"fields": fields, "lines_of_receipt": True}))
     (accounting,) = table(run, "touchpoint_accounting").to_pylist()
-    assert (accounting["events"], accounting["touchpoints"], accounting["folded_lines"]) == (3, 1, 2)
+    assert (accounting["events"], accounting["touchpoints"], accounting["folded_lines"]) == (
+        3,
+        1,
+        2,
+    )
     assert not run_stage(run, stage("journeys"))

@@ -43,7 +43,11 @@ def whole(project: Config) -> Run:
 def test_nothing_is_lost_by_file_and_in_sum(whole: Run):
     """Every record read is an event, a duplicate, a dead letter, quarantined or withheld."""
     sums = ledger_sums(whole)
-    for column, name in (("events", "events"), ("dead_letters", "dead_letters"), ("quarantined", "quarantine")):
+    for column, name in (
+        ("events", "events"),
+        ("dead_letters", "dead_letters"),
+        ("quarantined", "quarantine"),
+    ):
         assert sums[column] == len(table(whole, name))
 
 
