@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contracts.errors import CheckFailed, FootpathError, InputError
+from contracts.errors import FootpathError, InputError
 
 if TYPE_CHECKING:
     from contracts.config import Config
@@ -178,16 +178,11 @@ def report(config: ConfigOption = _CONFIG) -> None:
 
 @app.command()
 def check(config: ConfigOption = _CONFIG) -> None:
-    """Prove that the configuration is right and that every published number agrees with the others."""
-    from sql.check import run_checks
+    """Prove that the configuration is right, the lake whole, and every published number true to the others."""
+    from footpath.checking import check_project
 
-    results = run_checks(_database(config))
-    for result in results:
-        typer.echo(f"{'ok    ' if result.passed else 'BROKEN'} {result.name}: {result.promise}")
-    failed = [result for result in results if not result.passed]
-    if failed:
-        raise CheckFailed("\n".join(str(result) for result in failed))
-    typer.echo(f"all {len(results)} checks hold")
+    for line in check_project(_load(config)):
+        typer.echo(line)
 
 
 @app.command()
@@ -214,7 +209,7 @@ def query(
 
 @app.command()
 def status(config: ConfigOption = _CONFIG) -> None:
-    """Say what is published: version, tables, watermark, findings."""
+    """Say what is published: version and tables."""
     from contracts.lake import Lake
 
     lake = Lake(_load(config).warehouse)

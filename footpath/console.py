@@ -37,6 +37,8 @@ def configure_logging(log_format: str) -> None:
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+    # Beam warns on import that Google's cloud clients are not installed; footpath does not need them.
+    logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
 
 
 @contextlib.contextmanager
