@@ -28,6 +28,7 @@ from contracts.errors import InputError
 __all__ = ["PlannedFile", "Slice", "SourceFile", "list_files", "open_file", "plan_file"]
 
 _BLOCK = 1 << 20
+_HEADER_BYTES = 1 << 20
 _NEWLINE = ord("\n")
 
 
@@ -155,7 +156,7 @@ def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ..
     from transforms.read_records import decompressed  # the reader imports this module
 
     with open_file(file.path) as stream, decompressed(stream, compression) as plain:
-        start = io.BytesIO(plain.read(_BLOCK)).getvalue().decode("utf-8-sig", "replace")
+        start = io.BytesIO(plain.read(_HEADER_BYTES)).getvalue().decode("utf-8-sig", "replace")
     delimiter = "\t" if source.format == "tsv" else ","
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
     return tuple(next(csv.reader(io.StringIO(start), delimiter=delimiter, quoting=quoting), ()))

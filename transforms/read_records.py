@@ -27,9 +27,10 @@ from transforms.plan_files import Slice, open_file
 
 __all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
 
-_BLOCK = 1 << 20
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANKS = b" \r\n"
+"""What a line may hold and be no record; a tab is a field's end."""
 
 
 @dataclass(frozen=True)
@@ -267,9 +268,11 @@ def _delimited(
     if skip_header:
         bounds, lines = bounds[1:], lines[1:]
     content = block[bounds[0] :]
-    if not content.strip():
+    if not content.strip(_BLANKS):
         return RawBatch(_columns_of((), columns, ()))
     delimiter = "\t" if source.format == "tsv" else ","
+    if source.quoting and content.count(b'"') % 2:  # Arrow would close the last quote itself
+        return _row_by_row(block, bounds, lines, columns, source, delimiter)
     broken: list[int] = []
 
     def set_aside(row: pcsv.InvalidRow) -> str:
@@ -293,7 +296,7 @@ def _delimited(
     except pa.ArrowInvalid:
         return _row_by_row(block, bounds, lines, columns, source, delimiter)
     blank = (
-        [i for i in range(len(bounds) - 1) if not block[bounds[i] : bounds[i + 1]].strip()]
+        [i for i in range(len(bounds) - 1) if not block[bounds[i] : bounds[i + 1]].strip(_BLANKS)]
         if (len(table) + len(broken) != len(bounds) - 1)
         else []
     )
@@ -311,24 +314,27 @@ def _row_by_row(
     source: Source,
     delimiter: str,
 ) -> RawBatch:
-    """The careful way, for a slice with broken rows: every record is parsed alone."""
+    """The careful way, for a slice with broken rows: every record is parsed alone, and as
+    forgivingly as Arrow does it, so that its neighbours do not decide whether it can be read."""
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
     rows, positions, unreadable = [], [], []
     for (start, end), line in zip(itertools.pairwise(bounds.tolist()), lines.tolist(), strict=True):
         content = block[start:end]
-        if not content.strip():
+        if not content.strip(_BLANKS):
             continue
         if problem := _utf8_problem(content):
             unreadable.append(Unreadable(line, "invalid_utf8", problem, content))
             continue
         text = io.StringIO(content.decode().rstrip("\r\n"), newline="")
-        try:
-            parsed = list(csv.reader(text, delimiter=delimiter, quoting=quoting, strict=True))
-        except csv.Error as error:
-            message = (
-                f"the quotes of the record do not match ({error}); quote fields as RFC 4180 does"
-            )
+        if source.quoting and content.count(b'"') % 2:
+            message = "a quote is opened and not closed; quote fields as RFC 4180 does"
             unreadable.append(Unreadable(line, "broken_quotes", message, content))
+            continue
+        try:
+            parsed = list(csv.reader(text, delimiter=delimiter, quoting=quoting))
+        except csv.Error as error:
+            message = f"the record is no line of {source.format.upper()} ({error})"
+            unreadable.append(Unreadable(line, "broken_record", message, content))
             continue
         if len(parsed) != 1 or len(parsed[0]) != len(columns):
             found = len(parsed[0]) if len(parsed) == 1 else 0
