@@ -1,7 +1,9 @@
 """Raw web events to sessions: footpath, hand-written DuckDB SQL, plain Beam, retentioneering.
 
-All run in one go on generated data, in turn, each in a fresh process, start-up included. footpath
-and DuckDB do the same work on the same files; the run fails unless their tables agree row for row.
+All run in one go on generated data, in turn, each in a fresh process, start-up included. footpath,
+DuckDB and plain Beam do the same work on the same files; the run fails unless their tables agree row
+for row. Plain Beam has two small sizes, at which footpath and DuckDB run as well, so that what a
+further line costs can be told from what starting costs.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ from pathlib import Path
 import duckdb
 from measure import Measurement, measure
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import footpath
 from contracts.lake import Lake
 from footpath.generator import Scenario, generate
 
 _NAMES = ("footpath", "duckdb", "duckdb-free", "beam", "retentioneering")
-_HERE = Path(__file__).parent
-_DOCS = _HERE.parent / "docs" / "benchmarks.md"
+_HERE = Path(__file__).resolve().parent
 _ENV = {
     "FOOTPATH_KEY": "benchmark",
     "PYTHONPATH": str(_HERE.parent),
@@ -43,6 +47,8 @@ class Rival:
     title: str
     data: Path
     command: Callable[[Path], list[str]]
+    agrees_with: str = ""
+    """The run of footpath whose tables it has to make, into the folder `out`; none: no such tables."""
 
 
 @dataclass(frozen=True)
@@ -86,65 +92,109 @@ def main() -> None:
                 f"{taken.peak_mb:,.0f} MB",
                 flush=True,
             )
-            if number == 0 and "footpath" in rivals and name.startswith("duckdb"):
-                _verify(work / "footpath" / "warehouse", work / name / "out")
+            if number == 0 and rival.agrees_with in rivals:
+                _verify(work / rival.agrees_with / "warehouse", work / name / "out")
     results = {name: _result(rivals[name], taken) for name, taken in measured.items()}
-    report = _report(results, arguments)
-    print(report)
-    if arguments.record:
-        _record(report)
+    for section in _report(results, arguments):
+        print(section)
+        if arguments.record:
+            _record(section, arguments.record)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=4_000_000, help="for footpath and DuckDB")
-    parser.add_argument("--beam-events", type=int, default=200_000, help="for plain Beam")
+    parser.add_argument(
+        "--beam-events",
+        type=int,
+        nargs=2,
+        default=(100_000, 400_000),
+        metavar=("FEW", "MANY"),
+        help="for plain Beam, and for footpath and DuckDB beside it",
+    )
     parser.add_argument("--retentioneering-events", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--memory", default="1GB", help="memory_limit of the DuckDB rival")
     parser.add_argument("--only", nargs="+", choices=_NAMES, default=_NAMES, help="default: all")
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"), help="data, outputs")
     parser.add_argument(
-        "--record", action="store_true", help="keep the result in docs/benchmarks.md"
+        "--record",
+        type=Path,
+        nargs="?",
+        const=_HERE.parent / "docs" / "benchmarks.md",
+        metavar="FILE",
+        help="keep the result in docs/benchmarks.md, or in FILE",
     )
     return parser.parse_args()
 
 
 def _rivals(arguments: argparse.Namespace, work: Path) -> dict[str, Rival]:
-    python = sys.executable
-    sizes = dict.fromkeys(_NAMES, arguments.events)
-    sizes |= {"beam": arguments.beam_events, "retentioneering": arguments.retentioneering_events}
-    data = {name: _data(work, sizes[name]) for name in _NAMES if name in arguments.only}
+    """What is to be measured, by the name of its folder; footpath before who has to agree with it."""
+    only, rivals = arguments.only, dict[str, Rival]()
+    limited = f"DuckDB SQL, memory limit {arguments.memory}"
+    if {"footpath", "duckdb", "duckdb-free"} & set(only):
+        data = _data(work, arguments.events)
+        if "footpath" in only:
+            rivals["footpath"] = _footpath("footpath: ingest, resolve, sessionize", data)
+        if "duckdb" in only:
+            rivals["duckdb"] = _duckdb(limited, data, "footpath", "--memory", arguments.memory)
+        if "duckdb-free" in only:
+            rivals["duckdb-free"] = _duckdb("DuckDB SQL, memory unlimited", data, "footpath")
+    if "beam" in only:
+        workers = f"--direct_num_workers={len(os.sched_getaffinity(0))}"
+        for events in arguments.beam_events:
+            data, ours = _data(work, events), f"footpath-{events}"
+            rivals[ours] = _footpath("footpath", data)
+            rivals[f"duckdb-{events}"] = _duckdb(limited, data, ours, "--memory", arguments.memory)
+            rivals[f"beam-{events}"] = _beam("plain Beam, one process", data, ours)
+            rivals[f"beam-workers-{events}"] = _beam(
+                "plain Beam, a process a core",
+                data,
+                ours,
+                "--direct_running_mode=multi_processing",
+                workers,
+            )
+    if "retentioneering" in only:
+        data = _data(work, arguments.retentioneering_events)
+        rivals["retentioneering"] = _retentioneering(work, data)
+    return rivals
 
-    def footpath(folder: Path) -> list[str]:
+
+def _footpath(title: str, data: Path) -> Rival:
+    def command(folder: Path) -> list[str]:
         shutil.copy(_HERE / "config.yml", folder / "footpath.yml")
-        (folder / "data").symlink_to(data["footpath"])
-        return [python, str(_HERE / "footpath_sessions.py"), str(folder / "footpath.yml")]
+        (folder / "data").symlink_to(data)
+        return [
+            sys.executable,
+            str(_HERE / "footpath_sessions.py"),
+            str(folder / "footpath.yml"),
+        ]
 
-    def duckdb_sql(name: str, *limit: str) -> Callable[[Path], list[str]]:
-        script, lines = str(_HERE / "duckdb_sessions.py"), f"{data.get(name)}/web/*.jsonl"
-        return lambda folder: [python, script, lines, str(folder / "out"), *limit]
+    return Rival(title, data, command)
 
-    def beam(folder: Path) -> list[str]:
-        lines = str(data["beam"] / "web" / "*.jsonl")
-        return [python, str(_HERE / "plain_beam.py"), lines, str(folder / "sessions")]
 
-    def retentioneering(folder: Path) -> list[str]:
-        script = str(_HERE / "retentioneering_load.py")
-        table = str(_csv(data["retentioneering"]))
+def _tables(script: str, title: str, data: Path, ours: str, options: tuple[str, ...]) -> Rival:
+    def command(folder: Path) -> list[str]:
+        lines = str(data / "web" / "*.jsonl")
+        return [sys.executable, str(_HERE / script), lines, str(folder / "out"), *options]
+
+    return Rival(title, data, command, ours)
+
+
+def _duckdb(title: str, data: Path, ours: str, *options: str) -> Rival:
+    return _tables("duckdb_sessions.py", title, data, ours, options)
+
+
+def _beam(title: str, data: Path, ours: str, *options: str) -> Rival:
+    return _tables("plain_beam.py", title, data, ours, options)
+
+
+def _retentioneering(work: Path, data: Path) -> Rival:
+    def command(folder: Path) -> list[str]:
+        script, table = str(_HERE / "retentioneering_load.py"), str(_csv(data))
         return [str(_environment(work)), script, table, str(folder / "sessions.parquet")]
 
-    commands = {
-        "footpath": ("footpath: ingest, resolve, sessionize", footpath),
-        "duckdb": (
-            f"DuckDB SQL, memory limit {arguments.memory}",
-            duckdb_sql("duckdb", "--memory", arguments.memory),
-        ),
-        "duckdb-free": ("DuckDB SQL, memory unlimited", duckdb_sql("duckdb-free")),
-        "beam": ("plain Beam, an element a record", beam),
-        "retentioneering": ("retentioneering, CSV to sessions", retentioneering),
-    }
-    return {name: Rival(commands[name][0], data[name], commands[name][1]) for name in data}
+    return Rival("retentioneering, CSV to sessions", data, command)
 
 
 def _data(work: Path, events: int) -> Path:
@@ -226,7 +276,7 @@ _AGREEMENT = {
 
 
 def _verify(warehouse: Path, out: Path) -> None:
-    """Fail unless both have made the same tables."""
+    """Fail unless footpath's warehouse and a rival's folder hold the same tables."""
     lake = Lake(warehouse)
     manifest = lake.draft()
     names = ("events", "dead_letters", "quarantine", "identities", "touchpoints", "sessions")
@@ -234,15 +284,16 @@ def _verify(warehouse: Path, out: Path) -> None:
     ours = {
         name: f"read_parquet({paths}, hive_partitioning=false)" for name, paths in files.items()
     }
-    theirs = {name: f"read_parquet('{out}/{name}.parquet')" for name in names[1:]}
-    theirs["events"] = f"read_parquet('{out}/events/*/*/*.parquet')"
+    theirs = {name: f"read_parquet('{out}/{name}*.parquet')" for name in names[1:]}
+    theirs["events"] = f"read_parquet('{out}/events/**/*.parquet')"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for what, sql in _AGREEMENT.items():
             mine = connection.sql(sql.format(**ours)).fetchall()[0]
             other = connection.sql(sql.format(**theirs)).fetchall()[0]
             if mine != other:
-                raise SystemExit(f"footpath and DuckDB disagree on {what}: {mine} against {other}")
+                rival = out.parent.name
+                raise SystemExit(f"footpath and {rival} disagree on {what}: {mine}, {other}")
             print(f"footpath and {out.parent.name} agree on {mine[0]:,} {what}", flush=True)
 
 
@@ -257,17 +308,32 @@ def _result(rival: Rival, taken: list[Measurement]) -> Result:
     )
 
 
-def _report(results: dict[str, Result], arguments: argparse.Namespace) -> str:
-    """Write a section of docs/benchmarks.md."""
-    packages = ("footpath", "apache-beam", "duckdb", "pyarrow", "numpy")
+def _report(results: dict[str, Result], arguments: argparse.Namespace) -> list[str]:
+    """Write the sections of docs/benchmarks.md."""
+    large = {name: result for name, result in results.items() if name in _NAMES}
+    sections = [_large(large, arguments)] if large else []
+    if "beam" in arguments.only:
+        sections.append(_small(results, arguments))
+    return sections
+
+
+def _circumstances(runs: int) -> str:
+    packages = ("apache-beam", "duckdb", "pyarrow", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}; {_machine()}; Python {platform.python_version()}, "
+        f"footpath {footpath.__version__}, {versions}. Medians of {runs} runs in turn, whole "
+        "commands, start-up included. Peak is that of all processes together (PSS, every 50 ms), "
+        "in the worst run."
+    )
+
+
+def _large(results: dict[str, Result], arguments: argparse.Namespace) -> str:
     lines = [
         f"## Web events to sessions, {arguments.events:,} events",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}; {_machine()}; Python {platform.python_version()}, "
-        f"{versions}. Medians of {arguments.runs} runs in turn, whole commands, start-up "
-        "included. Peak is that of all processes together (PSS, every 50 ms), in the worst run. "
-        "The last column is footpath's wall time a line over theirs.",
+        f"{_circumstances(arguments.runs)} The last column is footpath's wall time a line over "
+        "theirs.",
         "",
         "| | lines | wall, s | range, s | cpu, s | peak, MB | µs a line | footpath takes |",
         "|---|---|---|---|---|---|---|---|",
@@ -282,9 +348,50 @@ def _report(results: dict[str, Result], arguments: argparse.Namespace) -> str:
             f"| {result.walls_s[0]:.1f} to {result.walls_s[-1]:.1f} | {result.cpu_s:.1f} "
             f"| {result.peak_mb:,.0f} | {result.us_per_line:.2f} | {ratio} |"
         )
-    if {"footpath", "duckdb"} <= results.keys():
+    if "footpath" in results and {"duckdb", "duckdb-free"} & results.keys():
         lines += ["", "footpath and DuckDB SQL made the same tables, row for row."]
     return "\n".join(lines) + "\n"
+
+
+def _small(results: dict[str, Result], arguments: argparse.Namespace) -> str:
+    """Plain Beam and the others at two sizes: what a line costs, and what one line more costs."""
+    few, many = sorted(arguments.beam_events)
+    pairs = {
+        name: (results[f"{name}-{few}"], results[f"{name}-{many}"])
+        for name in ("footpath", "duckdb", "beam", "beam-workers")
+    }
+    small, large = pairs["footpath"]
+    lines = [
+        f"## Against an element a record, {many:,} events",
+        "",
+        f"{_circumstances(arguments.runs)} One line more costs the difference of wall times over "
+        "the difference of lines: starting costs the same at both sizes and drops out.",
+        "",
+        f"| | {small.events:,} lines, s | {large.events:,} lines, s | range, s | cpu, s | peak, MB "
+        "| µs a line | µs a line more |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for less, more in pairs.values():
+        lines.append(
+            f"| {more.title} | {less.wall_s:.1f} | {more.wall_s:.1f} "
+            f"| {more.walls_s[0]:.1f} to {more.walls_s[-1]:.1f} | {more.cpu_s:.1f} "
+            f"| {more.peak_mb:,.0f} | {more.us_per_line:.1f} | {_marginal_us(less, more):.1f} |"
+        )
+    beams = [pairs["beam"], pairs["beam-workers"]]
+    whole = min(more.wall_s for _, more in beams) / large.wall_s
+    ratio = min(_marginal_us(*pair) for pair in beams) / _marginal_us(small, large)
+    lines += [
+        "",
+        f"All made the same tables, row for row. On {large.events:,} lines plain Beam, the better of "
+        f"the two, takes {whole:.1f} times as long as footpath, start-up included; for one line more, "
+        f"{ratio:.1f} times as long.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _marginal_us(less: Result, more: Result) -> float:
+    """Microseconds of wall time for each further line."""
+    return (more.wall_s - less.wall_s) / (more.events - less.events) * 1e6
 
 
 def _machine() -> str:
@@ -295,15 +402,15 @@ def _machine() -> str:
     return f"{cores} cores of {model or platform.machine()}, {memory:.0f} GB, {platform.system()}"
 
 
-def _record(report: str) -> None:
-    """Put the section into docs/benchmarks.md, in place of the one with the same heading."""
-    heading = report.partition("\n")[0]
+def _record(section: str, path: Path) -> None:
+    """Put the section into the file, in place of the one with the same heading."""
+    heading = section.partition("\n")[0]
     opening = "# Benchmarks\n\nMeasured by `benchmarks/`, whose README says how.\n"
-    text = _DOCS.read_text("utf-8") if _DOCS.exists() else opening
-    first, *sections = text.split("\n## ")
-    kept = [s for s in sections if f"## {s.partition(chr(10))[0]}" != heading]
-    kept.append(report.removeprefix("## "))
-    _DOCS.write_text("\n## ".join([first, *sorted(kept)]), "utf-8")
+    text = path.read_text("utf-8") if path.exists() else opening
+    first, *others = text.split("\n## ")
+    kept = [other for other in others if f"## {other.partition(chr(10))[0]}" != heading]
+    kept.append(section.removeprefix("## "))
+    path.write_text("\n## ".join([first, *sorted(kept)]), "utf-8")
 
 
 if __name__ == "__main__":

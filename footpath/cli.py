@@ -61,6 +61,7 @@ _CONFIG = Path("footpath.yml")
 
 @app.callback()
 def _common(
+    context: typer.Context,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines on stderr: text, or JSON for schedulers.")
     ] = LogFormat.TEXT,
@@ -68,6 +69,7 @@ def _common(
     from footpath.console import configure_logging
 
     configure_logging(log_format)
+    context.obj = log_format
 
 
 def _load(config: Path) -> Config:
@@ -138,13 +140,16 @@ def demo(
 
 
 @app.command()
-def run(config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
+def run(context: typer.Context, config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
     """Run everything that new files or a changed configuration call for, and publish."""
-    from footpath.publication import summary
+    from footpath.publication import results, summary
     from footpath.running import STAGES, run_stages
 
     done = run_stages(_load(config), STAGES, beam or [])
-    typer.echo(summary(done))
+    if context.obj is LogFormat.JSON:
+        typer.echo(summary(done))
+    else:
+        typer.echo("\n".join(results(done.lake)))
 
 
 def _stage_command(name: str, text: str) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from contracts.loading import load_config
 from footpath.generator import Scenario, generate
-from footpath.publication import DATABASE, REPORT
-from footpath.report import top_findings
+from footpath.publication import results
 from footpath.running import STAGES, run_stages
 
 __all__ = ["demonstrate"]
@@ -43,15 +42,8 @@ def demonstrate(folder: Path, events: int, seed: int) -> Iterator[str]:
         config.write_text(CONFIG, encoding="utf-8")
     os.environ.setdefault("FOOTPATH_KEY", _key(folder))
     loaded = load_config(config)
-    run_stages(loaded, STAGES, ())
-    current = loaded.warehouse / "current"
-    yield ""
-    yield f"database  {current / DATABASE}"
-    yield f"map       {current / REPORT}"
-    yield ""
-    yield "The three most useful findings:"
-    for number, finding in enumerate(top_findings(current / DATABASE, 3), start=1):
-        yield f"{number}. {finding}"
+    run = run_stages(loaded, STAGES, ())
+    yield from results(run.lake)
 
 
 def _key(folder: Path) -> str:

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.errors import CheckFailed
-from contracts.lake import DataFile, digest_of
+from contracts.lake import DataFile, Lake, digest_of
 from contracts.schemas import TABLES, table_schema
 from pipelines.job import Run, Stage
 
-__all__ = ["DATABASE", "REPORT", "STAGE"]
+__all__ = ["DATABASE", "REPORT", "STAGE", "results", "summary"]
 
 DATABASE = "footpath.duckdb"
 REPORT = Path("report", "index.html")
@@ -79,6 +79,21 @@ def _write_runs(run: Run) -> DataFile:
     (run.lake.root / path).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, run.lake.root / path)
     return DataFile(path, len(table))
+
+
+def results(lake: Lake, findings: int = 3) -> list[str]:
+    """Where the published database and map are, and what they say first; lines to print."""
+    from footpath.report import top_findings
+
+    database = lake.current / DATABASE
+    found = top_findings(database, findings)
+    return [
+        f"database  {database}",
+        f"map       {lake.current / REPORT}",
+        "",
+        "The most useful findings:" if found else "No findings.",
+        *(f"{number}. {finding}" for number, finding in enumerate(found, start=1)),
+    ]
 
 
 def summary(run: Run) -> str:

@@ -82,6 +82,8 @@ class Mapped:
     dead_letters: pa.Table
     quarantine: pa.Table
     withheld: int
+    given: dict[str, int]
+    """How many accepted or held records have a value, by place in the source's declaration."""
 
 
 def _literal(text: str) -> str:
@@ -325,11 +327,21 @@ def map_records(
     early = pc.less(mapped["event_us"], _epoch_us(mapping.config.min_event_time))
     held = pc.or_(late, early)
     events = _events(mapped, mapping, pseudonymiser)
+    given = _given(mapped, mapping.source)
     if not pc.any(held).as_py():
-        return Mapped(events, dead, events.slice(0, 0).append_column("reason", _NO_TEXT), withheld)
+        nothing_held = events.slice(0, 0).append_column("reason", _NO_TEXT)
+        return Mapped(events, dead, nothing_held, withheld, given)
     reason = pc.if_else(late, "in_future", "too_old").combine_chunks()
     quarantine = events.append_column("reason", reason).filter(held)
-    return Mapped(events.filter(pc.invert(held)), dead, quarantine, withheld)
+    return Mapped(events.filter(pc.invert(held)), dead, quarantine, withheld, given)
+
+
+def _given(mapped: pa.Table, source: Source) -> dict[str, int]:
+    places = {f"identifiers.{name}": f"id_{name}" for name in source.identifiers}
+    places |= {f"attributes.{name}": name for name in source.attributes}
+    fields = (*_TEXT_FIELDS, *_NUMBERS)
+    places |= {f"fields.{name}": name for name in fields if name in mapped.column_names}
+    return {place: len(mapped) - mapped[name].null_count for place, name in places.items()}
 
 
 _NO_TEXT = pa.array([], pa.string())

@@ -48,7 +48,6 @@ def _execute(run: Run) -> dict[str, Any]:
         counted = (
             pipeline
             | "Buckets" >> beam.Create(buckets_of(run.draft))
-            | "SpreadBuckets" >> beam.Reshuffle()
             | "CountTransitions"
             >> CountTransitions(
                 str(run.lake.root), config, run.watermark, str(folder), run.kernel_threads

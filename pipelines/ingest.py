@@ -6,6 +6,7 @@ was read before under another name is recorded and not read. A source whose decl
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,20 +16,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.config import Config
-from contracts.errors import InputError
+from contracts.errors import ConfigError, InputError
 from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
 from models.event_keys import power_of_two
+from models.mapping import compile_mapping
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.deduplicate import Deduplicate, winners
 from transforms.kernel import Kernel
 from transforms.map_slices import MapSlices
 from transforms.parts import Part, read_parts
 from transforms.plan_files import PlannedFile, SourceFile, list_files, plan_file
+from transforms.suspicions import suspicions
 from transforms.write_events import WriteEvents
 
 __all__ = ["STAGE"]
 
+_LOG = logging.getLogger("footpath")
 _COUNTS = ("records_read", "dead_letters", "quarantined", "withheld")
 _BYTES_A_KEY_BUCKET = 256 << 20
 
@@ -60,6 +64,18 @@ def _contracts(run: Run) -> dict[str, str]:
 def _fingerprint(run: Run) -> str:
     listing = [(f.source, f.path, f.bytes, f.modified_at) for f in list_files(run.config)]
     return digest_of("ingest", 1, listing, _contracts(run), run.config.as_of)
+
+
+def _try_out_mappings(config: Config) -> None:
+    """Compile every source here, so that mistakes in expressions are told before workers start."""
+    problems = []
+    for name in config.sources:
+        try:
+            compile_mapping(name, config)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError("configuration", problems)
 
 
 class _Plan:
@@ -137,6 +153,7 @@ class _PlanFile:
 
 def _execute(run: Run) -> dict[str, Any]:
     config, root = run.config, str(run.lake.root)
+    _try_out_mappings(config)
     plan = _Plan(run)
     pseudonymiser = run.pseudonymiser()
     key_buckets = _key_buckets(run)
@@ -208,6 +225,8 @@ def _execute(run: Run) -> dict[str, Any]:
     for table, kind in (("dead_letters", "dead"), ("quarantine", "held")):
         tables[table] = plan.base.tables.get(table, []) + _append(run, table, results.get(kind, []))
     elsewhere = [v for file in untouched for v in winners(pq.read_table(run.lake.path(file)))]
+    for warning in suspicions(config, results.get("counts", [])):
+        _LOG.warning(warning)
     ledger = _ledger(plan.ledger, results, [*results.get("winners", []), *elsewhere])
     tables["ingest_ledger"] = [_write_ledger(run, ledger)]
     return {

@@ -54,7 +54,6 @@ def _execute(run: Run) -> dict[str, Any]:
         written = (
             pipeline
             | "Touchpoints" >> beam.Create(run.draft.tables["touchpoints"])
-            | "SpreadBuckets" >> beam.Reshuffle()
             | "Summarise" >> Kernel(kernel, run.kernel_threads)
         )
         collect((written,), result)

@@ -36,7 +36,6 @@ def _execute(run: Run) -> dict[str, Any]:
         found = (
             pipeline
             | "Buckets" >> beam.Create(buckets_of(run.draft))
-            | "SpreadBuckets" >> beam.Reshuffle()
             | "FindPersonas"
             >> FindPersonas(root, run.config, run.watermark, str(folder), name, run.kernel_threads)
         )

@@ -88,7 +88,6 @@ def _execute(run: Run) -> dict[str, Any]:
         bucketed = (
             pipeline
             | "Units" >> beam.Create(_units(run))
-            | "SpreadUnits" >> beam.Reshuffle()
             | "BucketEvents"
             >> BucketEvents(root, run.config, customers.path, str(folder), buckets, threads)
         )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from footpath.generator import Scenario, generate
+
+if TYPE_CHECKING:
+    from pipelines.job import Run
 
 os.environ["FOOTPATH_KEY"] = "a key for tests only"
 
 
 @pytest.fixture(scope="session")
 def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Raw files of four sources and ``truth/``: about 1,500 events of eight days, in 16 files.
+    """Raw files of four sources and ``truth/``: about 1,500 events of eight days.
 
-    Few days, because each day of a source is a file of the lake; many flaws, because flaws are what is tested.
+    Few days, because each day of a source is a file of the lake; many flaws, because flaws are
+    what is tested.
     """
     folder = tmp_path_factory.mktemp("retailer")
     flaws = {
@@ -27,3 +32,13 @@ def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     generate(folder, Scenario(events=1_500, seed=5, days=8, file_days=2, **flaws))
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, retailer: Path) -> Run:
+    """All files of the retailer in one run: what every other way of running must equal."""
+    from tests.spine import add_files, configure, publish, raw_files
+
+    folder = tmp_path_factory.mktemp("whole")
+    add_files(folder, raw_files(retailer))
+    return publish(configure(folder))

@@ -20,7 +20,8 @@ from contracts.schemas import TABLES
 from pipelines.job import Run, run_stage
 
 __all__ = [
-    "PRESETS", "STAGES", "add_files", "configure", "difference", "ledger_sums", "publish", "raw_files",
+    "PRESETS", "STAGES", "add_files", "configure", "difference", "ledger_sums", "publish",
+    "raw_files",
     "rows", "stage", "start", "table",
 ]  # fmt: skip
 
@@ -33,7 +34,9 @@ _COMPARED = (
 
 
 def configure(folder: Path, **changes: Any) -> Config:
-    """A project in `folder` that reads ``data/<source>/`` there; `changes` replace whole sections."""
+    """A project in `folder` that reads ``data/<source>/`` there; `changes` replace whole
+    sections.
+    """
     document: dict[str, Any] = {
         "project": "Test",
         "warehouse": "warehouse",

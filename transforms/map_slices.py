@@ -78,6 +78,7 @@ class _MapSlice:
             "dead_letters": len(dead),
             "quarantined": len(mapped.quarantine),
             "withheld": mapped.withheld,
+            "given": mapped.given,
         }
         yield beam.pvalue.TaggedOutput("counts", counts)
         for tag, rows in (("dead", dead), ("held", self._located(mapped.quarantine, piece))):

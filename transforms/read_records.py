@@ -27,6 +27,7 @@ from transforms.plan_files import Slice, open_file
 
 __all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
 
+_MANY_RUNS = 256
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \r\n"
@@ -171,35 +172,42 @@ def _json_lines(block: bytes, starts: np.ndarray, first: int, max_record_bytes: 
             "raise lake.max_record_mb or have the producer cut it"
         )
         unreadable.append(Unreadable(first + i, "record_too_large", message, b""))
-    patched, broken = _without_broken_utf8(block, records, offsets)
-    for i, message in broken.items():
+    for i, message in _broken_utf8(block, records, offsets).items():
         if keep[i]:
             keep[i] = False
             content = block[offsets[i] : offsets[i + 1]]
             unreadable.append(Unreadable(first + i, "invalid_utf8", message, content))
-    if keep.all():
-        return RawBatch(pa.table({"position": positions, "record": records}))
-    readable = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(patched))
-    table = pa.table({"position": positions, "record": readable}).filter(pa.array(keep))
-    return RawBatch(table, tuple(unreadable))
+    table = pa.table({"position": positions, "record": records})
+    return RawBatch(_kept_runs(table, keep), tuple(unreadable))
 
 
-def _without_broken_utf8(
-    block: bytes, records: pa.StringArray, offsets: np.ndarray
-) -> tuple[bytes | bytearray, dict[int, str]]:
-    """The block with blanks in place of lines that are no UTF-8, and what is wrong with each of them."""
+def _kept_runs(table: pa.Table, keep: np.ndarray) -> pa.Table:
+    """The kept rows as slices of the table; nothing is copied, so what is left out is never looked at."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], keep, [False])).astype(np.int8)))
+    runs = [table.slice(start, end - start) for start, end in edges.reshape(-1, 2).tolist()]
+    kept = pa.concat_tables(runs) if runs else table.slice(0, 0)
+    return kept.combine_chunks() if len(runs) > _MANY_RUNS else kept
+
+
+def _broken_utf8(block: bytes, records: pa.StringArray, offsets: np.ndarray) -> dict[int, str]:
+    """Lines that are no UTF-8, and what is wrong with each."""
     try:
         records.validate(full=True)
     except pa.ArrowInvalid:
         beyond_ascii = _places(np.frombuffer(block, np.uint8) >= 0x80)
         suspects = np.unique(np.searchsorted(offsets, beyond_ascii, side="right") - 1).tolist()
         found = {i: _utf8_problem(block[offsets[i] : offsets[i + 1]]) for i in suspects}
-        broken = {i: message for i, message in found.items() if message}
-        patched = bytearray(block)
-        for i in broken:
-            patched[offsets[i] : offsets[i + 1]] = b" " * int(offsets[i + 1] - offsets[i])
-        return patched, broken
-    return block, {}
+        return {i: message for i, message in found.items() if message}
+    return {}
+
+
+def _is_utf8(content: bytes) -> bool:
+    offsets = pa.py_buffer(np.array([0, len(content)], np.int32))
+    try:
+        pa.StringArray.from_buffers(1, offsets, pa.py_buffer(content)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _utf8_problem(content: bytes) -> str:
@@ -271,7 +279,8 @@ def _delimited(
     if not content.strip(_BLANKS):
         return RawBatch(_columns_of((), columns, ()))
     delimiter = "\t" if source.format == "tsv" else ","
-    if source.quoting and content.count(b'"') % 2:  # Arrow would close the last quote itself
+    unclosed = source.quoting and content.count(b'"') % 2  # Arrow would close it at the end
+    if unclosed or not _is_utf8(content):
         return _row_by_row(block, bounds, lines, columns, source, delimiter)
     broken: list[int] = []
 
@@ -315,7 +324,8 @@ def _row_by_row(
     delimiter: str,
 ) -> RawBatch:
     """The careful way, for a slice with broken rows: every record is parsed alone, and as
-    forgivingly as Arrow does it, so that its neighbours do not decide whether it can be read."""
+    forgivingly as Arrow does it, so that its neighbours do not decide whether it can be read.
+    """
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
     rows, positions, unreadable = [], [], []
     for (start, end), line in zip(itertools.pairwise(bounds.tolist()), lines.tolist(), strict=True):

@@ -121,7 +121,9 @@ def test_customers_are_connected_components_in_any_order(rows: list[Link], chanc
 @settings(deadline=None)
 @given(st.lists(LINK, max_size=12))
 def test_links_lose_nothing(rows: list[Link]):
-    """Each row's link holds exactly the row's identifiers; links are distinct and count all rows."""
+    """Each row's link holds exactly the row's identifiers; links are distinct and count all
+    rows.
+    """
     plain = links(rows)
     events = plain.select([f"id_{name}" for name in NAMES])
     for place, name in enumerate(events.column_names):

@@ -43,7 +43,9 @@ def test_another_campaign_opens_a_session_and_none_does_not():
 
 
 def test_after_a_conversion_the_next_pre_purchase_touchpoint_opens_a_journey():
-    """What lies between (service, a second purchase) still belongs to the journey that converted."""
+    """What lies between (service, a second purchase) still belongs to the journey that
+    converted.
+    """
     converts = np.array([0, 1, 0, 1, 0, 0], bool)
     pre_purchase = np.array([1, 0, 0, 0, 1, 1], bool)
     rows = np.ones(6, int), np.arange(6) * MINUTE

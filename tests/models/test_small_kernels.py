@@ -38,7 +38,9 @@ def test_columns_without_a_value_are_dictionaries_too():
 
 
 def test_a_query_leaves_nothing_behind_and_threads_do_not_meet():
-    """Each thread has a connection and a time zone of its own; a failed query forgets its tables."""
+    """Each thread has a connection and a time zone of its own; a failed query forgets its
+    tables.
+    """
 
     def hour(zone: str) -> int:
         (row,) = query("SELECT hour(TIMESTAMPTZ '2025-01-01 12:00:00+00') AS h", zone).to_pylist()

@@ -1,4 +1,6 @@
-"""Touchpoints, sessions and journeys against an independent SQL recomputation, and on five-row literals."""
+"""Touchpoints, sessions and journeys against an independent SQL recomputation, and on five-row
+literals.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def cut(*rows: dict[str, Any], **changes: Any) -> Cut:
 
 
 def test_steps_sessions_and_dwell_of_one_customer():
-    """Sessions and journeys number their touchpoints from 1; dwell is the time to the journey's next."""
+    """Sessions and journeys number their touchpoints from 1; dwell is the time to the journey's
+    next.
+    """
     result = cut(
         {"at": 0},
         {"at": 30},
@@ -105,7 +109,9 @@ def test_steps_sessions_and_dwell_of_one_customer():
 
 
 def test_a_session_lasts_from_first_to_last_without_the_gap():
-    """`session_duration_s` of a lone touchpoint is 0, and value counts conversions and refunds only."""
+    """`session_duration_s` of a lone touchpoint is 0, and value counts conversions and refunds
+    only.
+    """
     result = cut(
         {"at": 0, "touchpoint": "cart", "value": Decimal(99)},
         {"at": 1, "touchpoint": "buy", "value": Decimal("10.5")},
@@ -149,7 +155,9 @@ def receipt(at: int, event_id: str, number: str | None, value: str, **more: Any)
 
 
 def test_lines_of_a_receipt_are_one_touchpoint():
-    """Values are added, the first line's time counts, other sources and lines without a receipt stay."""
+    """Values are added, the first line's time counts, other sources and lines without a receipt
+    stay.
+    """
     result = cut(
         receipt(0, "l1", "r1", "1.50"),
         receipt(1, "l2", "r1", "2.25"),
@@ -190,7 +198,9 @@ def test_no_events_are_no_touchpoints():
 
 
 def test_a_journey_summarised():
-    """Path collapses repeats of a stage; sessions and channels are counted; the first conversion is kept."""
+    """Path collapses repeats of a stage; sessions and channels are counted; the first conversion
+    is kept.
+    """
     result = cut(
         {"at": 0},
         {"at": 1, "channel": "email"},
@@ -212,7 +222,9 @@ def test_a_journey_summarised():
 
 
 def test_outcomes_wait_for_the_watermark():
-    """Exactly the gap before the watermark a journey is open; a microsecond more and it has lapsed."""
+    """Exactly the gap before the watermark a journey is open; a microsecond more and it has
+    lapsed.
+    """
     gap, watermark = timedelta(days=30), START + timedelta(days=60)
     ended = [watermark - gap, watermark - gap - timedelta(microseconds=1), START]
     journeys = pa.table(
@@ -239,8 +251,9 @@ ROW = st.fixed_dictionaries(
 def test_random_touchpoints_equal_the_sql_oracle_in_any_order(
     rows: list[dict[str, Any]], chance: Any
 ):
-    """Sessions and journeys are what window functions and a recursive walk make of the touchpoints,
-    and nothing depends on the order of the rows."""
+    """Sessions and journeys are what window functions and a recursive walk make of the
+    touchpoints, and nothing depends on the order of the rows.
+    """
     rows = [row | {"event_id": f"e{n:02d}"} for n, row in enumerate(rows)]
     project = config(session={"gap": "20m"}, journey={"gap": "50m", "conversion": ["buy"]})
     result = build_touchpoints(events(*rows), project)
@@ -252,7 +265,8 @@ def test_random_touchpoints_equal_the_sql_oracle_in_any_order(
     assert again.sessions.to_pylist() == result.sessions.to_pylist()
     with duckdb.connect() as con:
         for name, table in (
-            ("touchpoints", result.touchpoints), ("sessions", result.sessions), ("journeys", journeys),
+            ("touchpoints", result.touchpoints), ("sessions", result.sessions),
+            ("journeys", journeys),
         ):  # fmt: skip
             con.register(name, table)
             key = TABLES[name].key
@@ -266,7 +280,8 @@ def test_random_touchpoints_equal_the_sql_oracle_in_any_order(
         }
         assert sessions_sql.difference(con, "journeys", sessions_sql.JOURNEYS, walk) == []
         con.execute(
-            "CREATE TABLE steps AS SELECT journey_id, count(*) n, max(step) top, count(DISTINCT step) d, "
+            "CREATE TABLE steps AS "
+            "SELECT journey_id, count(*) n, max(step) top, count(DISTINCT step) d, "
             "count(dwell_s) dwells FROM touchpoints GROUP BY ALL"
         )
         assert (

@@ -1,4 +1,6 @@
-"""Increments on hand-written input: what a later delivery or a changed declaration does to what was published."""
+"""Increments on hand-written input: what a later delivery or a changed declaration does to what
+was published.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def column(run: Run, name: str, *columns: str) -> list[Any]:
 
 
 def test_a_copy_delivered_later_but_received_earlier_wins(tmp_path: Path):
-    """The earliest received copy stays, whenever it was delivered; the ledger's counts follow it."""
+    """The earliest received copy stays, whenever it was delivered; the ledger's counts follow
+    it.
+    """
     config = project(tmp_path, web={})
     deliver(tmp_path, "web/1.jsonl", [event(1, "2025-05-09", e="late"), event(2)])
     publish(config)
@@ -208,7 +212,9 @@ def test_a_file_that_grew_is_read_again_for_what_is_new(tmp_path: Path):
 
 
 def test_a_stage_before_its_turn_is_refused(tmp_path: Path):
-    """A stage whose input is missing, or is of other events, says so instead of mixing customers up."""
+    """A stage whose input is missing, or is of other events, says so instead of mixing customers
+    up.
+    """
     config = project(tmp_path, web={})
     deliver(tmp_path, "web/1.jsonl", [event(1)])
     with pytest.raises(StageOrderError, match="link_customers"):

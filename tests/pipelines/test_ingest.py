@@ -1,4 +1,6 @@
-"""Promises of the main job on generated input: nothing is lost, order does not matter, nothing is half done."""
+"""Promises of the main job on generated input: nothing is lost, order does not matter, nothing
+is half done.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.config import Config
 from contracts.schemas import TABLES
 from pipelines.job import Run
 from tests.spine import (
@@ -24,20 +25,6 @@ from tests.spine import (
     start,
     table,
 )
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, retailer: Path) -> Config:
-    """A project with all files of the retailer."""
-    folder = tmp_path_factory.mktemp("project")
-    add_files(folder, raw_files(retailer))
-    return configure(folder)
-
-
-@pytest.fixture(scope="module")
-def whole(project: Config) -> Run:
-    """All files in one run: what every other way of running must equal."""
-    return publish(project)
 
 
 def test_nothing_is_lost_by_file_and_in_sum(whole: Run):
@@ -75,14 +62,14 @@ def test_keys_are_unique(whole: Run):
         assert not repeated, (name, repeated[:3])
 
 
-def test_a_second_run_does_nothing(project: Config, whole: Run):
+def test_a_second_run_does_nothing(whole: Run):
     """With nothing new every stage is skipped and no file of the warehouse changes."""
 
     def files() -> dict[Path, int]:
-        return {p: p.stat().st_mtime_ns for p in project.warehouse.rglob("*") if p.is_file()}
+        return {p: p.stat().st_mtime_ns for p in whole.lake.root.rglob("*") if p.is_file()}
 
     before = files()
-    again = start(project)
+    again = start(whole.config)
     assert [entry["skipped"] for entry in again.log] == [True] * 4
     assert files() == before
 
@@ -105,8 +92,8 @@ def test_order_of_files_and_lines_does_not_matter(tmp_path: Path, retailer: Path
 def test_slices_buckets_and_threads_do_not_matter(
     tmp_path: Path, retailer: Path, whole: Run, monkeypatch: pytest.MonkeyPatch, threads: int
 ):
-    """Slices of a few kilobytes, another number of buckets, one or two threads: the same tables."""
-    monkeypatch.setattr("transforms.plan_files._BLOCK", 4096)
+    """Slices of 64 KB, another number of buckets, one or two threads: the same tables."""
+    monkeypatch.setattr("transforms.plan_files._BLOCK", 1 << 16)
     add_files(tmp_path, raw_files(retailer))
     config = configure(tmp_path, lake={"buckets": 16 // threads})
     config = config.model_copy(update={"lake": config.lake.model_copy(update={"slice_mb": 0})})
@@ -131,14 +118,10 @@ def test_many_runs_equal_one(tmp_path: Path, retailer: Path, whole: Run):
     deliveries = [files[3::4], files[2::4], files[1::4], files[0::4]]
     for delivery in deliveries:
         add_files(tmp_path, delivery)
-        last = publish(configure(tmp_path, sources=_present(tmp_path)))
+        last = publish(configure(tmp_path))
         ledger_sums(last)
     assert difference(whole, last) == {}
     assert ledger_sums(last) == ledger_sums(whole)
-
-
-def _present(folder: Path) -> dict[str, dict[str, str]]:
-    return {name: {"preset": preset, "paths": f"data/{name}/*"} for name, preset in PRESETS.items()}
 
 
 def test_a_file_under_another_name_adds_nothing(tmp_path: Path, retailer: Path, whole: Run):

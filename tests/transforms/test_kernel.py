@@ -1,0 +1,49 @@
+"""A kernel on threads gives what it gives alone, tags and errors included."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+
+from transforms.kernel import Kernel
+
+
+class _Twice:
+    def __call__(self, element: int, *more: Any) -> Iterator[Any]:
+        time.sleep(0.001 * (element % 3))
+        yield element * 2
+        if element % 2:
+            yield beam.pvalue.TaggedOutput("odd", element)
+
+
+class _Fails:
+    def __call__(self, element: int) -> Iterator[int]:
+        if element == 3:
+            raise ValueError("element three")
+        yield element
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_outputs_and_tags_of_every_element(threads: int):
+    """Nothing is lost or doubled, on the main output or another, with side inputs or without."""
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        side = beam.pvalue.AsList(pipeline | "Side" >> beam.Create([1]))
+        elements = pipeline | beam.Create(range(20))
+        found = elements | Kernel(_Twice(), threads, ("odd",), (side,))
+        assert_that(found.main, equal_to([2 * n for n in range(20)]), "Main")
+        assert_that(found.odd, equal_to(list(range(1, 20, 2))), "Odd")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_in_a_kernel_fails_the_pipeline(threads: int):
+    """No record is swallowed: without a place for it the run stops."""
+    with (
+        pytest.raises(Exception, match="element three"),
+        beam.Pipeline(runner="FnApiRunner") as pipeline,
+    ):
+        _ = pipeline | beam.Create(range(9)) | Kernel(_Fails(), threads)
