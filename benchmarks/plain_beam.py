@@ -1,12 +1,13 @@
 """Raw web events to sessions as an ordinary Beam pipeline: an element a record, a dict an element.
 
-The same work as footpath's stages ingest, resolve and sessionize under benchmarks/config.yml, on the
-same files, with Beam's own transforms: `MatchFiles` and `ReadMatches`, which know file and line
-(`ReadFromText` does not know the line, and is slower), tagged outputs, `GroupByKey` for duplicates
-and customers, combiners and a union-find for identity, `WriteToFiles` by date, `WriteToParquet`.
+The same work as footpath's stages ingest, resolve and sessionize under benchmarks/config.yml, on
+the same files, with Beam's own transforms: `MatchFiles` and `ReadMatches`, which know file and line
+(`ReadFromText` does not know the line), tagged outputs, `GroupByKey` for duplicates and customers,
+combiners and a union-find for identity, `WriteToFiles` by date, `WriteToParquet`. orjson parses
+where it is installed. Beam takes its own options, too (`--direct_running_mode` and the like).
 
-Written, below the folder `out`, as zstd Parquet: ``events/source=web/<date>-*``, ``dead_letters-*``,
-``quarantine-*``, ``identities-*``, ``touchpoints-*``, ``sessions-*``.
+Written, below the folder `out`, as zstd Parquet: ``events/source=web/<date>-*``,
+``dead_letters-*``, ``quarantine-*``, ``identities-*``, ``touchpoints-*``, ``sessions-*``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import apache_beam as beam
@@ -50,23 +52,12 @@ _EARLIEST = (datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _GAP = timedelta(minutes=30) // _MICROSECOND
 _CENT_OF_CENT = Decimal("0.0001")
 
-_NULL_LIKE = frozenset(
-    [
-        "null",
-        "none",
-        "undefined",
-        "nan",
-        "n/a",
-        "na",
-        "nil",
-        "unknown",
-        "anonymous",
-        "guest",
-        "test",
-        "-1",
-    ]
-    + ["(not set)", "[object object]"]
-)
+# fmt: off
+_NULL_LIKE = frozenset({
+    "null", "none", "undefined", "nan", "n/a", "na", "nil", "unknown", "anonymous", "guest", "test",
+    "(not set)", "[object object]", "-1",
+})
+# fmt: on
 _ZEROS = re.compile(r"[0-]*")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
@@ -326,7 +317,7 @@ def resolve(spans: Iterable[tuple[Link, Span]]) -> Iterator[Record]:
         yield {
             "namespace": NAMESPACES[node[0]],
             "value": node[1],
-            "customer_id": hashlib.md5(name).digest()[:8].hex(),
+            "customer_id": hashlib.md5(name).digest()[7::-1].hex(),
             "first_seen": first_seen,
             "last_seen": last_seen,
             "events": events,
@@ -450,7 +441,7 @@ def main() -> None:
     parser.add_argument("--key-env", default="FOOTPATH_KEY")
     arguments, beam_arguments = parser.parse_known_args()
     key = os.environ[arguments.key_env].encode()
-    os.makedirs(arguments.out)
+    Path(arguments.out).mkdir(parents=True)
 
     def write(name: str, schema: pa.Schema) -> WriteToParquet:
         prefix = os.path.join(arguments.out, name)

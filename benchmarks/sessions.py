@@ -1,9 +1,9 @@
 """Raw web events to sessions: footpath, hand-written DuckDB SQL, plain Beam, retentioneering.
 
 All run in one go on generated data, in turn, each in a fresh process, start-up included. footpath,
-DuckDB and plain Beam do the same work on the same files; the run fails unless their tables agree row
-for row. Plain Beam has two small sizes, at which footpath and DuckDB run as well, so that what a
-further line costs can be told from what starting costs.
+DuckDB and plain Beam do the same work on the same files; the run fails unless their tables agree,
+row for row. Plain Beam has two small sizes, at which footpath and DuckDB run as well, so that what
+a further line costs can be told from what starting costs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,6 @@ from measure import Measurement, measure
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import footpath
 from contracts.lake import Lake
 from footpath.generator import Scenario, generate
 
@@ -48,7 +48,7 @@ class Rival:
     data: Path
     command: Callable[[Path], list[str]]
     agrees_with: str = ""
-    """The run of footpath whose tables it has to make, into the folder `out`; none: no such tables."""
+    """The run of footpath whose tables it has to make, in its folder `out`; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _rivals(arguments: argparse.Namespace, work: Path) -> dict[str, Rival]:
-    """What is to be measured, by the name of its folder; footpath before who has to agree with it."""
+    """What to measure, by the name of its folder; footpath before those that must agree with it."""
     only, rivals = arguments.only, dict[str, Rival]()
     limited = f"DuckDB SQL, memory limit {arguments.memory}"
     if {"footpath", "duckdb", "duckdb-free"} & set(only):
@@ -318,11 +318,12 @@ def _report(results: dict[str, Result], arguments: argparse.Namespace) -> list[s
 
 
 def _circumstances(runs: int) -> str:
+    project = tomllib.loads((_HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]
     packages = ("apache-beam", "duckdb", "pyarrow", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
         f"{datetime.now(UTC):%Y-%m-%d}; {_machine()}; Python {platform.python_version()}, "
-        f"footpath {footpath.__version__}, {versions}. Medians of {runs} runs in turn, whole "
+        f"footpath {project['version']}, {versions}. Medians of {runs} runs in turn, whole "
         "commands, start-up included. Peak is that of all processes together (PSS, every 50 ms), "
         "in the worst run."
     )
@@ -382,9 +383,9 @@ def _small(results: dict[str, Result], arguments: argparse.Namespace) -> str:
     ratio = min(_marginal_us(*pair) for pair in beams) / _marginal_us(small, large)
     lines += [
         "",
-        f"All made the same tables, row for row. On {large.events:,} lines plain Beam, the better of "
-        f"the two, takes {whole:.1f} times as long as footpath, start-up included; for one line more, "
-        f"{ratio:.1f} times as long.",
+        "All made the same tables, row for row. Plain Beam, the better of the two, takes "
+        f"{whole:.1f} times as long as footpath on {large.events:,} lines, start-up included, and "
+        f"{ratio:.1f} times as long for one line more.",
     ]
     return "\n".join(lines) + "\n"
 
