@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 EVENTS ?= 200000
 
-.PHONY: demo test lint types check constraints clean
+.PHONY: demo test test-engine lint types check constraints clean
 
 $(VENV)/.installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,9 @@ demo: $(VENV)/.installed ## generate a retailer, run the main job, print where t
 
 test: $(VENV)/.installed ## the default suite
 	$(BIN)/python -m pytest
+
+test-engine: $(VENV)/.installed ## what needs worker processes
+	$(BIN)/python -m pytest -m engine
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

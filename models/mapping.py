@@ -32,7 +32,10 @@ from models.dictionaries import DICTIONARY, constant, encode, map_values, strip
 from models.engine import query
 from models.identifiers import Pseudonymiser, clean_identifiers
 
-__all__ = ["Mapped", "Mapping", "compile_mapping", "map_records"]
+__all__ = ["PLACE", "POSITION", "Mapped", "Mapping", "compile_mapping", "map_records"]
+
+POSITION, PLACE = "@position", "@place"
+"""Columns of raw records that tell where each was; no source's column is called so."""
 
 _TEXT_FIELDS = ("page", "transaction_id", "currency")
 _NUMBERS = {"value": "DECIMAL(18, 4)", "csat": "DOUBLE", "nps": "DOUBLE", "sentiment": "DOUBLE"}
@@ -221,9 +224,9 @@ def compile_mapping(name: str, config: Config) -> Mapping:
 def _try_out(mapping: Mapping) -> None:
     """Run the SELECT over no records, so that mistakes in it show before any input is read."""
     if mapping.is_json:
-        raw = pa.table({"position": pa.array([], pa.int64()), "record": pa.array([], pa.string())})
+        raw = pa.table({POSITION: pa.array([], pa.int64()), "record": pa.array([], pa.string())})
     else:
-        raw = pa.table({"position": pa.array([], pa.int64())})
+        raw = pa.table({POSITION: pa.array([], pa.int64())})
     try:
         query(
             _statement(mapping, raw.column_names), mapping.source.timezone, raw=_whole(mapping, raw)
@@ -247,14 +250,17 @@ def _whole(mapping: Mapping, raw: pa.Table) -> pa.Table:
 
 
 def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
-    names = sorted(name for name in raw_columns if name not in ("position", "place"))
-    place = "place" if "place" in raw_columns else "1::BIGINT AS place"
+    names = sorted(name for name in raw_columns if name not in (POSITION, PLACE))
+    located = [
+        f'"{POSITION}"',
+        f'"{PLACE}"' if PLACE in raw_columns else f'1::BIGINT AS "{PLACE}"',
+    ]
     if mapping.is_json:
         record_hash = "CASE WHEN p IS NULL THEN hash(record) ELSE hash(p) END"
         canonical, readable = "json(record)::VARCHAR", "p IS NOT NULL"
         paths = ", ".join(_literal(ref) for ref in mapping.refs)
         extracted = (
-            f"SELECT position, {place}, record, CASE WHEN json_valid(record) "
+            f"SELECT {', '.join(located)}, record, CASE WHEN json_valid(record) "
             f"THEN json_extract_string(record, [{paths}]) END AS p FROM raw"
         )
     else:
@@ -263,7 +269,7 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
         record_hash = f"hash({', '.join(quoted) or '0'})"
         canonical, readable = f"concat_ws(chr(31), {joined})", "true"
         lacking = [_identifier(ref) for ref in mapping.refs if ref not in raw_columns]
-        extracted = f"SELECT {', '.join(['position', place, *quoted, *lacking])} FROM raw"
+        extracted = f"SELECT {', '.join([*located, *quoted, *lacking])} FROM raw"
     bad_numbers = "".join(
         f"    WHEN {n}_text IS NOT NULL AND {n} IS NULL THEN 'bad_{n}'\n"
         for n in _NUMBERS
@@ -277,7 +283,7 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
     return f"""
 WITH extracted AS ({extracted}),
 mapped AS (
-  SELECT position, place, {record_hash} AS record_hash, {readable} AS readable,
+  SELECT "{POSITION}", "{PLACE}", {record_hash} AS record_hash, {readable} AS readable,
   {mapping.select},
   CASE WHEN {readable} THEN coalesce({mapping.event_id}, sha256({canonical})) END AS event_id
   FROM extracted
@@ -300,7 +306,7 @@ def map_records(
     Parameters
     ----------
     raw : pa.Table
-        `position` (int64, 1-based line), `place` (record within it, if lines hold several), and
+        `POSITION` (int64, 1-based line), `PLACE` (record within it, if lines hold several), and
         either `record` (JSON text, valid UTF-8) or the file's columns as text.
     now : datetime
         Events after it are held as `in_future`.
@@ -379,8 +385,8 @@ def _dead_letters(bad: pa.Table, mapping: Mapping) -> pa.Table:
         messages.append(advice)
     return pa.table(
         {
-            "position": bad["position"],
-            "place": bad["place"],
+            "position": bad[POSITION],
+            "place": bad[PLACE],
             "reason": bad["reason"],
             "message": pa.array(messages, pa.string()),
             "record_hash": bad["record_hash"],

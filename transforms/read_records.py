@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from contracts.config import Source
 from models.engine import query
+from models.mapping import PLACE, POSITION
 from transforms.plan_files import Slice, open_file
 
 __all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
@@ -46,7 +47,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Raw records: `position` and `record` (JSON text) or the columns of the file as text."""
+    """Raw records: `POSITION` and `record` (JSON text) or the columns of the file as text."""
 
     table: pa.Table
     unreadable: tuple[Unreadable, ...] = ()
@@ -92,7 +93,7 @@ def read_slice(
         yield RawBatch(_NOTHING, (Unreadable(position, "unreadable_file", fix, b""),))
 
 
-_NOTHING = pa.table({"position": pa.array([], pa.int64()), "record": pa.array([], pa.string())})
+_NOTHING = pa.table({POSITION: pa.array([], pa.int64()), "record": pa.array([], pa.string())})
 
 
 def _blocks(piece: Slice, source: Source, slice_bytes: int) -> Iterator[bytes]:
@@ -177,7 +178,7 @@ def _json_lines(block: bytes, starts: np.ndarray, first: int, max_record_bytes: 
             keep[i] = False
             content = block[offsets[i] : offsets[i + 1]]
             unreadable.append(Unreadable(first + i, "invalid_utf8", message, content))
-    table = pa.table({"position": positions, "record": records})
+    table = pa.table({POSITION: positions, "record": records})
     return RawBatch(_kept_runs(table, keep), tuple(unreadable))
 
 
@@ -221,12 +222,12 @@ def _utf8_problem(content: bytes) -> str:
 def _document(block: bytes) -> RawBatch:
     if problem := _utf8_problem(block):
         return RawBatch(_NOTHING, (Unreadable(1, "invalid_utf8", problem, block),))
-    table = pa.table({"position": pa.array([1], pa.int64()), "record": [block.decode()]})
+    table = pa.table({POSITION: pa.array([1], pa.int64()), "record": [block.decode()]})
     return RawBatch(table)
 
 
 def _exploded(raw: RawBatch, paths: tuple[str, ...]) -> RawBatch:
-    """Documents cut into the records they hold; `place` numbers the records of each."""
+    """Documents cut into the records they hold; `PLACE` numbers the records of each."""
     choices = "".join(
         f"WHEN json_exists(record, {_quoted(path.removesuffix('[*]'))})"
         f"{_is_array(path)} THEN {_extracted(path)}\n"
@@ -235,11 +236,11 @@ def _exploded(raw: RawBatch, paths: tuple[str, ...]) -> RawBatch:
     table = query(
         f"""
         WITH documents AS (
-          SELECT position, record, CASE WHEN NOT json_valid(record) THEN [record]
+          SELECT "{POSITION}", record, CASE WHEN NOT json_valid(record) THEN [record]
           {choices} ELSE [record] END AS records
           FROM raw
         )
-        SELECT position, generate_subscripts(records, 1) AS place, unnest(records)::VARCHAR AS record
+        SELECT "{POSITION}", generate_subscripts(records, 1) AS "{PLACE}", unnest(records)::VARCHAR AS record
         FROM documents
         """,
         raw=raw.table,
@@ -312,7 +313,7 @@ def _delimited(
     if broken or len(table) + len(blank) != len(bounds) - 1:
         return _row_by_row(block, bounds, lines, columns, source, delimiter)
     positions = np.delete(lines, blank)
-    return RawBatch(table.add_column(0, "position", pa.array(positions)))
+    return RawBatch(table.add_column(0, POSITION, pa.array(positions)))
 
 
 def _row_by_row(
@@ -358,7 +359,7 @@ def _row_by_row(
 
 def _columns_of(positions: Any, columns: tuple[str, ...], rows: Any) -> pa.Table:
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    table = {"position": pa.array(positions, pa.int64())}
+    table = {POSITION: pa.array(positions, pa.int64())}
     return pa.table(
         table | {c: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)}
     )
@@ -368,7 +369,7 @@ def _parquet(piece: Slice) -> RawBatch:
     with open_file(piece.path) as stream:
         groups = list(range(piece.start, piece.end))
         table = pq.ParquetFile(stream).read_row_groups(groups)
-    columns = {"position": pa.array(np.arange(len(table)) + piece.first_position)}
+    columns = {POSITION: pa.array(np.arange(len(table)) + piece.first_position)}
     for name in table.column_names:
         if not pa.types.is_nested(table.schema.field(name).type):
             columns[name] = pc.cast(table[name], pa.string())

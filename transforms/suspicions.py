@@ -15,6 +15,7 @@ from typing import Any
 from contracts.config import Config, Source
 from contracts.expressions import references
 from contracts.loading import preset
+from models.mapping import POSITION
 from transforms.plan_files import list_files, plan_file
 from transforms.read_records import read_slice
 
@@ -101,7 +102,7 @@ def _names_in(name: str, config: Config) -> list[str]:
         ):
             table = batch.table
             if "record" not in table.column_names:
-                return [column for column in table.column_names if column != "position"]
+                return [column for column in table.column_names if column != POSITION]
             if len(table):
                 try:
                     return list(_paths("$", json.loads(table["record"][0].as_py())))

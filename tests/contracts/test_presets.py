@@ -106,7 +106,7 @@ def records_outcome(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     raw = pa.table(
         {
-            "position": pa.array(range(1, len(records) + 1), pa.int64()),
+            "@position": pa.array(range(1, len(records) + 1), pa.int64()),
             "record": pa.array([json.dumps(record) for record in records]),
         }
     )
@@ -428,7 +428,7 @@ def test_segment_withholds_where_analytics_consent_is_refused() -> None:
         with_consent(Advertising=False),
         track("Cart Viewed"),
     ]
-    raw = pa.table({"position": [1, 2, 3, 4], "record": [json.dumps(r) for r in records]})
+    raw = pa.table({"@position": [1, 2, 3, 4], "record": [json.dumps(r) for r in records]})
     mapped = mapped_table(raw, configured("segment"))
     assert (len(mapped.events), mapped.withheld) == (3, 1)
 
@@ -538,7 +538,7 @@ def snowplow_table(*rows: dict[str, str]) -> pa.Table:
     }  # fmt: skip
     whole = [dict.fromkeys(columns, "") | common | row for row in rows]
     positions = pa.array(range(1, len(rows) + 1), pa.int64())
-    return pa.table({"position": positions} | {c: [row[c] for row in whole] for c in columns})
+    return pa.table({"@position": positions} | {c: [row[c] for row in whole] for c in columns})
 
 
 def ecommerce_action(kind: str, **entities: dict[str, Any]) -> dict[str, str]:
@@ -699,7 +699,10 @@ def test_ga4_withholds_rows_without_analytics_storage() -> None:
         for answer in ("Yes", "No", "Unset")
     ]
     raw = pa.table(
-        {"position": [1, 2, 3, 4], "record": [json.dumps(r) for r in [*rows, ga4_row("page_view")]]}
+        {
+            "@position": [1, 2, 3, 4],
+            "record": [json.dumps(r) for r in [*rows, ga4_row("page_view")]],
+        }
     )
     mapped = mapped_table(raw, configured("ga4"))
     assert (len(mapped.events), mapped.withheld) == (3, 1)
@@ -1489,7 +1492,7 @@ class TestBadRecords:
     def test_a_truncated_record_is_unreadable(self, name: str) -> None:
         text = json.dumps(WHOLE[name])
         cuts = [text[:end] for end in range(1, len(text))]
-        raw = pa.table({"position": range(1, len(cuts) + 1), "record": cuts})
+        raw = pa.table({"@position": range(1, len(cuts) + 1), "record": cuts})
         mapped = mapped_table(raw, configured(name))
         assert len(mapped.events) == 0
         assert set(mapped.dead_letters["reason"].to_pylist()) == {"unreadable_json"}
@@ -1512,7 +1515,7 @@ class TestBadRecords:
 
     def test_a_message_shows_the_shape_of_a_bad_value_and_not_the_value(self, name: str) -> None:
         record = WHOLE[name] | {TIME_FIELD[name]: "Ann 42"}
-        raw = pa.table({"position": [1], "record": [json.dumps(record)]})
+        raw = pa.table({"@position": [1], "record": [json.dumps(record)]})
         (message,) = mapped_table(raw, configured(name)).dead_letters["message"].to_pylist()
         assert "Ann" not in message
         assert "xxx 99" in message
@@ -1537,7 +1540,7 @@ class TestBadRecords:
         ]
         records = [WHOLE[name] | {key: value} for key in WHOLE[name] for value in odd]
         raw = pa.table(
-            {"position": range(1, len(records) + 1), "record": [json.dumps(r) for r in records]}
+            {"@position": range(1, len(records) + 1), "record": [json.dumps(r) for r in records]}
         )
         mapped = mapped_table(raw, configured(name))
         assert len(records) == (
@@ -1546,7 +1549,7 @@ class TestBadRecords:
 
     def test_json_that_is_no_object_is_foreign(self, name: str) -> None:
         texts = ["[]", "1", '"x"', "null", "true", "{}", "[{}]"]
-        raw = pa.table({"position": range(1, len(texts) + 1), "record": texts})
+        raw = pa.table({"@position": range(1, len(texts) + 1), "record": texts})
         mapped = mapped_table(raw, configured(name))
         assert mapped.dead_letters["reason"].to_pylist() == ["foreign_record"] * len(texts)
 

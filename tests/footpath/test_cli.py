@@ -146,9 +146,7 @@ def test_second_run_changes_nothing(project: Path) -> None:
     assert [v.name for v in (project / "warehouse" / "versions").iterdir()] == ["000001"]
 
 
-def test_order_of_files_and_lines_does_not_matter(
-    project: Path, raw: Path, tmp_path: Path
-) -> None:
+def test_order_of_files_and_lines_does_not_matter(project: Path, raw: Path, tmp_path: Path) -> None:
     """Lines shuffled within their file, files renamed into the reverse order: the same digests."""
     random_ = random.Random(3)
     for source in ("web", "email", "store", "support"):
@@ -176,9 +174,7 @@ def test_worker_processes_do_not_matter(project: Path, raw: Path, tmp_path: Path
     assert digests(other) == digests(project)
 
 
-def test_files_that_come_one_day_after_the_other(
-    project: Path, raw: Path, tmp_path: Path
-) -> None:
+def test_files_that_come_one_day_after_the_other(project: Path, raw: Path, tmp_path: Path) -> None:
     """Later files first, in two runs, give the same digests as one run over all."""
     for source in ("web", "email", "store", "support"):
         (tmp_path / "data" / source).mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from contracts.config import Config
 from contracts.errors import ConfigError
+from contracts.loading import parse_config
 from models.identifiers import Pseudonymiser
 from models.mapping import Mapped, compile_mapping, map_records
 
@@ -52,9 +54,9 @@ def mapped(source: dict[str, Any], *records: Any, **changes: Any) -> Mapped:
     positions = pa.array(range(1, len(records) + 1), pa.int64())
     if mapping.is_json:
         texts = [r if isinstance(r, str) else json.dumps(r) for r in records]
-        raw = pa.table({"position": positions, "record": pa.array(texts, pa.string())})
+        raw = pa.table({"@position": positions, "record": pa.array(texts, pa.string())})
     else:
-        raw = pa.Table.from_pylist(list(records)).add_column(0, "position", positions)
+        raw = pa.Table.from_pylist(list(records)).add_column(0, "@position", positions)
     return map_records(raw, mapping, now=NOW, pseudonymiser=Pseudonymiser(b"key"))
 
 
@@ -279,3 +281,32 @@ def test_any_records_are_all_accounted_for(records: list[Any]):
     places = (result.events, result.dead_letters, result.quarantine)
     assert sum(map(len, places)) + result.withheld == len(records)
     assert result.events["event_id"].null_count == 0
+
+
+def test_a_file_may_call_its_columns_as_we_call_ours() -> None:
+    """Columns named position, place or record are data like any other."""
+    document = {
+        "project": "x",
+        "sources": {
+            "s": {
+                "paths": "x.csv",
+                "format": "csv",
+                "channel": {"const": "web"},
+                "fields": {"event_time": "at", "event_type": "record", "page": "place"},
+                "identifiers": {"user_id": "position"},
+            }
+        },
+        "touchpoints": [{"touchpoint": "purchase", "stage": "purchase", "when": {"source": "s"}}],
+    }
+    mapping = compile_mapping("s", parse_config(document, Path()))
+    raw = pa.table(
+        {
+            "@position": [1],
+            "position": ["u7"],
+            "place": ["/p"],
+            "record": ["sale"],
+            "at": ["2026-01-01"],
+        }
+    )
+    (event,) = map_records(raw, mapping, now=datetime(2026, 2, 1, tzinfo=UTC)).events.to_pylist()
+    assert (event["id_user_id"], event["page"], event["event_type"]) == ("u7", "/p", "sale")

@@ -62,7 +62,7 @@ def read(
         ):
             batch.table.validate(full=True)
             for row in batch.table.to_pylist():
-                position = row.pop("position")
+                position = row.pop("@position")
                 records.append(
                     (position, next(iter(row.values())) if list(row) == ["record"] else row)
                 )
@@ -213,11 +213,11 @@ def test_batches_of_records_are_taken_apart(tmp_path: Path):
     (piece,) = planned(path, project).slices
     (batch,) = read_slice(piece, project.sources["s"], slice_bytes=99, max_record_bytes=99)
     assert batch.table.to_pylist() == [
-        {"position": 1, "place": 1, "record": '{"a":1}'},
-        {"position": 1, "place": 2, "record": '{"a":2}'},
-        {"position": 2, "place": 1, "record": '{"a":3}\n'},
-        {"position": 4, "place": 1, "record": '{"r":{"a":4}}\n'},
-        {"position": 5, "place": 1, "record": "[oops\n"},
+        {"@position": 1, "@place": 1, "record": '{"a":1}'},
+        {"@position": 1, "@place": 2, "record": '{"a":2}'},
+        {"@position": 2, "@place": 1, "record": '{"a":3}\n'},
+        {"@position": 4, "@place": 1, "record": '{"r":{"a":4}}\n'},
+        {"@position": 5, "@place": 1, "record": "[oops\n"},
     ]
 
 
