@@ -323,7 +323,7 @@ def _circumstances(runs: int) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
         f"{datetime.now(UTC):%Y-%m-%d}; {_machine()}; Python {platform.python_version()}, "
-        f"footpath {project['version']}, {versions}. Medians of {runs} runs in turn, whole "
+        f"footpath {project['version']}, {versions}. Medians of {runs} run(s) in turn, whole "
         "commands, start-up included. Peak is that of all processes together (PSS, every 50 ms), "
         "in the worst run."
     )
@@ -363,7 +363,7 @@ def _small(results: dict[str, Result], arguments: argparse.Namespace) -> str:
     }
     small, large = pairs["footpath"]
     lines = [
-        f"## Against an element a record, {many:,} events",
+        f"## Web events to sessions, an element a record: {many:,} events",
         "",
         f"{_circumstances(arguments.runs)} One line more costs the difference of wall times over "
         "the difference of lines: starting costs the same at both sizes and drops out.",
@@ -383,7 +383,7 @@ def _small(results: dict[str, Result], arguments: argparse.Namespace) -> str:
     ratio = min(_marginal_us(*pair) for pair in beams) / _marginal_us(small, large)
     lines += [
         "",
-        "All made the same tables, row for row. Plain Beam, the better of the two, takes "
+        "All made the same tables, row for row. Plain Beam, in its better mode each time, takes "
         f"{whole:.1f} times as long as footpath on {large.events:,} lines, start-up included, and "
         f"{ratio:.1f} times as long for one line more.",
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from footpath.generator import Scenario, generate
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pipelines.job import Run
 
 os.environ["FOOTPATH_KEY"] = "a key for tests only"
+settings.register_profile("shared machines", deadline=None, print_blob=True)
+settings.load_profile("shared machines")
 
 
 @pytest.fixture(scope="session")
