@@ -385,7 +385,7 @@ _ALL_TABLES = (
             Column(
                 "folded_lines", pa.int64(), "events folded into the touchpoint of their receipt"
             ),
-            Column("ignored", pa.int64(), "events that a rule leaves out"),
+            Column("ignored", pa.int64(), "identified events that a rule leaves out"),
             Column("unidentified", pa.int64(), "events without a usable identifier"),
         ),
     ),
