@@ -200,6 +200,7 @@ def query(
     import duckdb
 
     with duckdb.connect(str(_database(config)), read_only=True) as connection:
+        connection.execute("SET enable_progress_bar = false")
         try:
             relation = connection.sql(sql)
         except duckdb.Error as error:

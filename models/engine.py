@@ -27,6 +27,7 @@ def connection(timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
     con = getattr(_LOCAL, "connection", None)
     if con is None:
         con = _LOCAL.connection = duckdb.connect(config=_SETTINGS)
+        con.execute("SET enable_progress_bar = false")
         _LOCAL.timezone = None
     if timezone != _LOCAL.timezone:
         con.execute("SET TimeZone = ?", [timezone])

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.engine import query
 from models.journey_paths import path_corpus, path_vocabulary
 
 __all__ = ["sample_bound", "sample_hashes", "sample_steps", "sampled_steps"]
@@ -72,9 +72,6 @@ def _long_enough(steps: pa.Table, min_touchpoints: int) -> pa.StringArray:
 def _numbers(ids: pa.StringArray) -> HashArray:
     """Hash each id to its number: 64 bits of its MD5."""
     journeys = pa.table({"place": np.arange(len(ids)), "journey_id": ids})
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.register("journeys", journeys)
-        numbered = connection.sql(
-            "SELECT md5_number_lower(journey_id) AS number FROM journeys ORDER BY place"
-        ).to_arrow_table()
+    sql = "SELECT md5_number_lower(journey_id) AS number FROM journeys ORDER BY place"
+    numbered = query(sql, journeys=journeys)
     return numbered["number"].to_numpy().astype(np.uint64)

@@ -112,6 +112,7 @@ def publish_database(
     if threads is not None:
         config["threads"] = threads
     connection = duckdb.connect(config=config)
+    connection.execute("SET enable_progress_bar = false")
     try:
         connection.execute("ATTACH ':memory:' AS lake")
         _open_lake(connection, declared, files)

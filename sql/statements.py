@@ -111,6 +111,7 @@ def open_database(
         connection = duckdb.connect(str(path), read_only=True, config=config)
     except duckdb.IOException as error:
         raise InputError(f"{path}: cannot be opened as a DuckDB database: {error}") from error
+    connection.execute("SET enable_progress_bar = false")
     try:
         yield connection
     finally:

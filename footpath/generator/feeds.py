@@ -120,6 +120,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the macros that the feeds' expressions use."""
     connection = duckdb.connect()
     connection.execute(f"""
+        SET enable_progress_bar = false;
         CREATE MACRO iso(moment) AS strftime(moment, '%Y-%m-%dT%H:%M:%S.%gZ');
         CREATE MACRO iso_seconds(moment) AS strftime(moment, '%Y-%m-%dT%H:%M:%SZ');
         CREATE MACRO money(cents) AS
