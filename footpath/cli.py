@@ -192,13 +192,20 @@ def check(config: ConfigOption = _CONFIG) -> None:
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="One SELECT over the published tables.")],
+    sql: Annotated[str, typer.Argument(help="One SELECT over the published tables.")] = "",
     config: ConfigOption = _CONFIG,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read the SELECT from a file.", exists=True)
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
 ) -> None:
     """Ask the published database; it is opened read-only."""
     import duckdb
 
+    if file is not None:
+        sql = file.read_text("utf-8")
+    if not sql.strip():
+        raise typer.BadParameter("give a SELECT, or --file with one")
     with duckdb.connect(str(_database(config)), read_only=True) as connection:
         connection.execute("SET enable_progress_bar = false")
         try:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.config import Config
+from contracts.schemas import table_schema
 from models.journey_sample import sample_bound, sample_hashes, sampled_steps
 from models.persona_portraits import PersonaCounts
 from models.personas import PersonaModel, apply_personas, fit_personas, portraits
@@ -26,6 +27,7 @@ from transforms.sessionize import write_table
 __all__ = ["FindPersonas"]
 
 _STEPS = ("journey_id", "step", "touchpoint", "channel", "dwell_s")
+_NO_STEPS = pa.schema([table_schema("touchpoints").field(name) for name in _STEPS]).empty_table()
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class _Bound:
 class _Sample:
     context: _Context
 
-    def __call__(self, bucket: Bucket, bound: int) -> Iterator[tuple[int, Part]]:
+    def __call__(self, bucket: Bucket, bound: int) -> Iterator[tuple[int, Part | None]]:
+        yield 0, None  # so that there is a fit, though no journey may be long enough
         steps = sampled_steps(
             self.context.steps(bucket), bound, self.context.config.personas.min_touchpoints
         )
@@ -81,8 +84,9 @@ class _Fit:
 
     context: _Context
 
-    def __call__(self, element: tuple[int, Iterable[Part]]) -> Iterator[str]:
-        tables = [table for _, table in read_parts(element[1])]
+    def __call__(self, element: tuple[int, Iterable[Part | None]]) -> Iterator[str]:
+        parts = [part for part in element[1] if part is not None]
+        tables = [table for _, table in read_parts(parts)] or [_NO_STEPS]
         sample = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
         model = fit_personas(sample, self.context.config.personas)
         path = Path(self.context.folder, f"model-{uuid.uuid4().hex}.pickle")

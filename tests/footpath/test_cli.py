@@ -137,6 +137,37 @@ def test_everything_runs_and_reconciles(project: Path) -> None:
     assert "version 1" in footpath("status", cwd=project).stdout
 
 
+def test_thirty_receipts_are_enough(tmp_path: Path) -> None:
+    """A tiny feed runs through: too little for personas is an answer, not an error."""
+    lines = [f"r{i},2026-01-{i % 28 + 1:02} 10:00:00,c{i % 9},{i}.50" for i in range(30)]
+    (tmp_path / "r.csv").write_text("\n".join(["receipt,at,card,amount", *lines]) + "\n")
+    document = {
+        "project": "Tiny",
+        "sources": {
+            "store": {
+                "paths": "r.csv",
+                "format": "csv",
+                "channel": {"const": "store"},
+                "fields": {
+                    "event_time": "at",
+                    "event_type": {"const": "receipt"},
+                    "transaction_id": "receipt",
+                    "value": "amount",
+                },
+                "identifiers": {"customer_number": "card"},
+            }
+        },
+        "touchpoints": [
+            {"touchpoint": "purchase", "stage": "purchase", "when": {"event_type": "receipt"}}
+        ],
+    }
+    (tmp_path / "footpath.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    footpath("run", cwd=tmp_path)
+    (tmp_path / "q.sql").write_text("-- who?\nSELECT persona_id, journeys FROM personas")
+    answer = footpath("query", "--file", "q.sql", "--csv", cwd=tmp_path).stdout
+    assert answer.split() == ["persona_id,journeys", "no_structure,9"]
+
+
 def test_second_run_changes_nothing(project: Path) -> None:
     """Nothing new: every stage is skipped, no version is added, the log is JSON for schedulers."""
     done = footpath("--log-format", "json", "run", cwd=project)
