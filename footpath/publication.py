@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 from contracts.errors import CheckFailed
 from contracts.lake import DataFile, Lake, digest_of
 from contracts.schemas import TABLES, table_schema
+from models.graph import to_graph, to_graphml
 from pipelines.job import Run, Stage
 
-__all__ = ["DATABASE", "REPORT", "STAGE", "results", "summary"]
+__all__ = ["DATABASE", "GRAPHS", "REPORT", "STAGE", "results", "summary"]
 
 DATABASE = "footpath.duckdb"
 REPORT = Path("report", "index.html")
+GRAPHS = Path("graph")
 
 
 def _fingerprint(run: Run) -> str:
@@ -49,7 +51,21 @@ def _execute(run: Run) -> dict[str, Any]:
     )
     _refuse_broken(database)
     build_report(database, run.lake.draft_folder / REPORT, run.config.project)
+    _write_graphs(run)
     return {"rows": sum(rows.values()), "tables": rows}
+
+
+def _write_graphs(run: Run) -> None:
+    """The graph of all journeys at both levels as GraphML, for Gephi, yEd, igraph and networkx."""
+    stages, transitions = (
+        pa.concat_tables([pq.read_table(path) for path in run.lake.paths(run.draft, name)])
+        for name in ("stages", "transitions")
+    )
+    folder = run.lake.draft_folder / GRAPHS
+    folder.mkdir(exist_ok=True)
+    for level in ("stage", "touchpoint") if len(stages) else ():
+        text = to_graphml(to_graph(stages, transitions, level))
+        (folder / f"{level}.graphml").write_text(text, encoding="utf-8")
 
 
 def _refuse_broken(database: Path) -> None:

@@ -55,7 +55,7 @@ credits AS (
             level, node, 100.0 * credit, sum(conversions) OVER ()
         ) AS sentence
     FROM attribution
-    WHERE model = 'removal_effect' AND level = 'channel'
+    WHERE model = 'removal_effect' AND level = 'channel' AND node <> '(direct)'
 )
 SELECT sentence
 FROM (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import jsonschema
+import networkx
 import pytest
 import yaml
 
@@ -133,6 +134,9 @@ def test_everything_runs_and_reconciles(project: Path) -> None:
     answer = footpath("query", "SELECT count(*) AS n FROM journeys", "--csv", cwd=project).stdout
     assert answer.split() == ["n", str(journeys)]
     assert journeys > 100
+    for level in ("stage", "touchpoint"):
+        graph = networkx.read_graphml(current / "graph" / f"{level}.graphml")
+        assert graph.out_degree("START", weight="count") == journeys
     assert (current / "report" / "index.html").stat().st_size > 100_000
     assert "version 1" in footpath("status", cwd=project).stdout
 
@@ -166,6 +170,23 @@ def test_thirty_receipts_are_enough(tmp_path: Path) -> None:
     (tmp_path / "q.sql").write_text("-- who?\nSELECT persona_id, journeys FROM personas")
     answer = footpath("query", "--file", "q.sql", "--csv", cwd=tmp_path).stdout
     assert answer.split() == ["persona_id,journeys", "no_structure,9"]
+
+
+def test_an_empty_feed_is_published_too(tmp_path: Path) -> None:
+    """No records are no error: the database has every table, the report says that there is nothing."""
+    (tmp_path / "r.jsonl").write_text("")
+    source = {
+        "paths": "r.jsonl",
+        "format": "jsonl",
+        "channel": {"const": "web"},
+        "fields": {"event_time": "$.t", "event_type": "$.e"},
+        "identifiers": {"user_id": "$.u"},
+    }
+    rule = {"touchpoint": "purchase", "stage": "purchase", "when": {"event_type": "x"}}
+    document = {"project": "Empty", "sources": {"web": source}, "touchpoints": [rule]}
+    (tmp_path / "footpath.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert "No findings." in footpath("run", cwd=tmp_path).stdout
+    assert "BROKEN" not in footpath("check", cwd=tmp_path).stdout
 
 
 def test_second_run_changes_nothing(project: Path) -> None:
