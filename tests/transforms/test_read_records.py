@@ -233,6 +233,16 @@ def test_a_json_document_is_an_array_of_records(tmp_path: Path, compressed: bool
     assert batch.table["record"].to_pylist() == ['{"a":1}', '{"a":2}']
 
 
+def test_zstd_is_read_like_plain_lines(tmp_path: Path):
+    """The ending tells the compression; lines keep their numbers."""
+    path = tmp_path / "a.jsonl.zst"
+    with pa.output_stream(path, compression="zstd") as stream:
+        stream.write(b'{"a":1}\n\n{"a":2}\n')
+    (piece,) = planned(path, project := config(path)).slices
+    (batch,) = read_slice(piece, project.sources["s"], slice_bytes=99, max_record_bytes=99)
+    assert batch.table["@position"].to_pylist() == [1, 3]
+
+
 def test_parquet_is_read_by_row_group_as_text(tmp_path: Path):
     """Every scalar column becomes text as SQL would write it."""
     path = tmp_path / "a.parquet"
