@@ -14,10 +14,14 @@ DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 def encode(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
     """One dictionary array of text, null where the column is."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_null(whole.type):
-        return pa.nulls(len(whole), DICTIONARY)
-    return pc.dictionary_encode(whole)
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), DICTIONARY)
+    encoded = pc.dictionary_encode(column)
+    if isinstance(encoded, pa.ChunkedArray):
+        # the chunks share one dictionary; the text itself is never joined
+        joined = encoded.unify_dictionaries().combine_chunks()
+        return joined if len(joined) else pa.array([], DICTIONARY)
+    return encoded
 
 
 def constant(value: str, length: int) -> pa.DictionaryArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,19 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from models.dictionaries import encode
 from models.engine import query
 from models.hexadecimal import hex_text
 
-__all__ = ["Resolution", "resolve"]
+__all__ = ["Columns", "Resolution", "resolve"]
+
+
+class Columns(Protocol):
+    """A table of which one column is looked at at a time: a pa.Table, or files read when asked."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray: ...
 
 
 @dataclass(frozen=True)
@@ -33,12 +43,12 @@ class Resolution:
     """The table `identities`."""
 
 
-def resolve(links: pa.Table, namespaces: Sequence[str]) -> Resolution:
+def resolve(links: Columns, namespaces: Sequence[str]) -> Resolution:
     """Resolve links to customers.
 
     Parameters
     ----------
-    links : pa.Table
+    links : pa.Table or `Columns`
         `id_<namespace>` for each namespace, `first_seen`, `last_seen`, `events`.
     namespaces : sequence of str
         Strongest first.
@@ -74,13 +84,11 @@ def resolve(links: pa.Table, namespaces: Sequence[str]) -> Resolution:
     return Resolution(link_customers, identities)
 
 
-def _nodes(links: pa.Table, namespaces: Sequence[str]) -> tuple[list[np.ndarray], list[pa.Array]]:
+def _nodes(links: Columns, namespaces: Sequence[str]) -> tuple[list[np.ndarray], list[pa.Array]]:
     """A number for every identifier: for each namespace the links' numbers (-1: none) and the values."""
     nodes, values, offset = [], [], 0
     for namespace in namespaces:
-        column = links[f"id_{namespace}"]
-        plain = column.cast(pa.string()).combine_chunks()
-        encoded = pc.dictionary_encode(plain)
+        encoded = encode(links[f"id_{namespace}"])
         codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         nodes.append(np.where(codes >= 0, codes + offset, -1))
         values.append(encoded.dictionary)
@@ -104,7 +112,7 @@ def _components(nodes: list[np.ndarray], total: int) -> np.ndarray:
     return connected_components(edges.tocsr(), directed=False)[1]
 
 
-def _seen(nodes: list[np.ndarray], links: pa.Table, total: int) -> dict[str, np.ndarray]:
+def _seen(nodes: list[np.ndarray], links: Columns, total: int) -> dict[str, np.ndarray]:
     first = np.full(total, np.iinfo(np.int64).max)
     last = np.full(total, np.iinfo(np.int64).min)
     events = np.zeros(total, np.int64)

@@ -19,12 +19,40 @@ from transforms.sessionize import write_table
 
 __all__ = ["STAGE"]
 
+_TIME = pa.timestamp("us", tz="UTC")
+
 
 def _fingerprint(run: Run) -> str:
     files = [
         file.path for file in run.draft.tables["events"]
     ]  # their order gives links their place
     return digest_of("resolve", 1, files, run.config.namespaces)
+
+
+class _LinkFiles:
+    """The links of all files, a column at a time: together they need several times the memory."""
+
+    def __init__(self, root: str, paths: tuple[str, ...]) -> None:
+        self._paths = [Path(root, path) for path in paths]
+        self._rows = sum(pq.read_metadata(path).num_rows for path in self._paths)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        type_ = {"events": pa.int64(), "first_seen": _TIME, "last_seen": _TIME}.get(
+            name, pa.string()
+        )
+        chunks: list[pa.Array] = []
+        for path in self._paths:
+            file = pq.ParquetFile(path)
+            column = (
+                file.read([name], use_threads=False)[name].cast(type_).chunks
+                if name in file.schema_arrow.names
+                else [pa.nulls(file.metadata.num_rows, type_)]
+            )
+            chunks += column
+        return pa.chunked_array(chunks, type_)
 
 
 class _Resolve:
@@ -34,16 +62,7 @@ class _Resolve:
         self._root, self._namespaces, self._name = root, namespaces, name
 
     def __call__(self, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        schema = pa.schema(
-            [
-                *(pa.field(f"id_{name}", pa.string()) for name in self._namespaces),
-                pa.field("first_seen", pa.timestamp("us", tz="UTC")),
-                pa.field("last_seen", pa.timestamp("us", tz="UTC")),
-                pa.field("events", pa.int64()),
-            ]
-        )
-        tables = [pq.read_table(Path(self._root, path), schema=schema) for path in paths]
-        links = pa.concat_tables(tables) if tables else schema.empty_table()
+        links = _LinkFiles(self._root, paths)
         resolution = resolve(links, self._namespaces)
         path = Path("tables", "link_customers", f"{self._name}.npy")
         target = Path(self._root, path)
