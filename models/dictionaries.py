@@ -18,9 +18,13 @@ def encode(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
         return pa.nulls(len(column), DICTIONARY)
     encoded = pc.dictionary_encode(column)
     if isinstance(encoded, pa.ChunkedArray):
-        # the chunks share one dictionary; the text itself is never joined
-        joined = encoded.unify_dictionaries().combine_chunks()
-        return joined if len(joined) else pa.array([], DICTIONARY)
+        if encoded.num_chunks == 0:
+            return pa.array([], DICTIONARY)
+        # Arrow encodes all chunks with one dictionary, so only the indices have to be joined.
+        indices = pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32())
+        return pa.DictionaryArray.from_arrays(
+            indices.combine_chunks(), encoded.chunk(encoded.num_chunks - 1).dictionary
+        )
     return encoded
 
 

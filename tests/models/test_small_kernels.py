@@ -79,3 +79,11 @@ def test_hexadecimal_is_pythons(hashes: list[int]):
     text = hex_text(np.array(hashes, np.uint64), "j")
     assert text.to_pylist() == [f"j{h:016x}" for h in hashes]
     text.validate(full=True)
+
+
+def test_chunks_are_encoded_with_one_dictionary() -> None:
+    """Values that first occur in a later chunk keep their places; nulls stay null."""
+    column = pa.chunked_array([["a", None], ["b", "a"], [], ["c", "b"]], pa.string())
+    encoded = encode(column)
+    assert encoded.to_pylist() == ["a", None, "b", "a", "c", "b"]
+    assert sorted(encoded.dictionary.to_pylist()) == ["a", "b", "c"]
