@@ -50,11 +50,11 @@ credits AS (
         3 AS kind,
         row_number() OVER (ORDER BY conversions DESC, node) AS rank,
         format(
-            'By removal effect the {} ''{}'' is credited with {:.1f}% of {:,.0f} conversions; '
+            'By removal effect the {} ''{}'' is credited with {:.1f}% of {:,} converted journeys; '
             || 'that it goes with them does not mean that it causes them.',
-            level, node, 100.0 * credit, sum(conversions) OVER ()
+            level, node, 100.0 * credit, overall.converted
         ) AS sentence
-    FROM attribution
+    FROM attribution, overall
     WHERE model = 'removal_effect' AND level = 'channel' AND node <> '(direct)'
 )
 SELECT sentence
