@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["DICTIONARY", "constant", "encode", "map_values", "strip"]
+__all__ = ["DICTIONARY", "codes_of", "constant", "encode", "map_values", "strip"]
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
@@ -26,6 +27,12 @@ def encode(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
             indices.combine_chunks(), encoded.chunk(encoded.num_chunks - 1).dictionary
         )
     return encoded
+
+
+def codes_of(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Codes of a dictionary-encoded column as int64; -1 for null."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def constant(value: str, length: int) -> pa.DictionaryArray:

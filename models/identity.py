@@ -14,11 +14,10 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from models.dictionaries import encode
+from models.dictionaries import codes_of, encode
 from models.engine import query
 from models.hexadecimal import hex_text
 
@@ -89,7 +88,7 @@ def _nodes(links: Columns, namespaces: Sequence[str]) -> tuple[list[np.ndarray],
     nodes, values, offset = [], [], 0
     for namespace in namespaces:
         encoded = encode(links[f"id_{namespace}"])
-        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        codes = codes_of(encoded)
         nodes.append(np.where(codes >= 0, codes + offset, -1))
         values.append(encoded.dictionary)
         offset += len(encoded.dictionary)

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.schemas import table_schema
-from models.touchpoints import codes_of, spans
+from models.dictionaries import codes_of
+from models.touchpoints import spans
 
 __all__ = ["outcomes", "summarise_journeys"]
 

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.dictionaries import codes_of
+
 __all__ = ["link_events"]
 
 
@@ -33,10 +35,7 @@ def link_events(events: pa.Table, identifiers: list[str]) -> tuple[np.ndarray, p
     firsts = np.zeros(min(1, len(events)), np.int64)
     for name in identifiers:
         column = events[name].combine_chunks()
-        indices = (
-            pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
-        )
-        combined = codes * (len(column.dictionary) + 1) + indices
+        combined = codes * (len(column.dictionary) + 1) + codes_of(column) + 1
         _, firsts, codes = np.unique(combined, return_index=True, return_inverse=True)
     times = pa.table({"link": codes.astype(np.int32), "time": events["event_time"]})
     seen = (

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.config import OTHER, Rule
+from models.dictionaries import codes_of
 
 __all__ = ["RuledEvents", "apply_rules"]
 
@@ -42,10 +42,7 @@ def apply_rules(events: pa.Table, rules: Sequence[Rule]) -> RuledEvents:
     codes, sizes, texts = [], [], []
     for name in columns:
         column = events[name].combine_chunks()
-        indices = (
-            pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
-        )
-        codes.append(indices)
+        codes.append(codes_of(column) + 1)
         sizes.append(len(column.dictionary) + 1)
         texts.append([None, *column.dictionary.to_pylist()])
     combinations, row_of = _combinations(codes, sizes, len(events))

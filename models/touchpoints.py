@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 
 from contracts.config import Config
 from contracts.schemas import table_schema
-from models.dictionaries import encode
+from models.dictionaries import codes_of, encode
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.money import from_units, to_units
 from models.sequences import first_known, journey_starts, session_starts
 
-__all__ = ["Cut", "build_touchpoints", "codes_of"]
+__all__ = ["Cut", "build_touchpoints"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,6 @@ class Cut:
     touchpoints: pa.Table
     sessions: pa.Table
     folded_lines: dict[str, int]
-
-
-def codes_of(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Codes of a dictionary-encoded column as int64; -1 for null."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _microseconds(duration: timedelta) -> int:
