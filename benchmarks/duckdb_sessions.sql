@@ -152,7 +152,11 @@ known AS (
   GROUP BY ALL
 )
 -- Numbered by age, so that the smallest number of a component is its oldest identifier.
-SELECT row_number() OVER (ORDER BY first_seen, strength, "value") AS node, * FROM known;
+SELECT row_number() OVER (ORDER BY first_seen, strength, hash) AS node, * FROM (
+  SELECT *, md5_number_upper(
+    ['user_id', 'email', 'anonymous_id'][strength] || chr(31) || "value") AS hash
+  FROM known
+);
 
 CREATE TABLE edges AS
 WITH numbered AS (
@@ -187,8 +191,7 @@ SELECT node, label FROM component;
 
 CREATE TABLE customers AS
 WITH named AS (
-  SELECT node AS label, format('{:016x}', md5_number_upper(
-    ['user_id', 'email', 'anonymous_id'][strength] || chr(31) || "value")) AS customer_id
+  SELECT node AS label, format('{:016x}', hash) AS customer_id
   FROM nodes
   WHERE node IN (SELECT label FROM components)
 )

@@ -15,7 +15,7 @@ from models.transition_tables import finish
 from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
 from transforms.count_transitions import CountTransitions
 from transforms.read_buckets import buckets_of
-from transforms.sessionize import write_table
+from transforms.write_table import write_table
 
 __all__ = ["STAGE"]
 

@@ -13,7 +13,7 @@ from contracts.lake import DataFile, digest_of
 from models.journeys import summarise_journeys
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.kernel import Kernel
-from transforms.sessionize import write_table
+from transforms.write_table import write_table
 
 __all__ = ["STAGE"]
 

@@ -11,7 +11,7 @@ from contracts.schemas import table_schema
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.find_personas import FindPersonas, drawn_portraits
 from transforms.read_buckets import buckets_of
-from transforms.sessionize import write_table
+from transforms.write_table import write_table
 
 __all__ = ["STAGE"]
 

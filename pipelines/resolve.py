@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.lake import DataFile, digest_of
+from contracts.schemas import table_schema
+from models.dictionaries import DICTIONARY
 from models.identity import resolve
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.kernel import Kernel
-from transforms.sessionize import write_table
+from transforms.parts import in_batches
+from transforms.write_table import write_pieces
 
 __all__ = ["STAGE"]
 
-_TIME = pa.timestamp("us", tz="UTC")
+_BATCH_ROWS = 1 << 17
+_IDENTITIES = pa.schema(
+    [
+        field.with_type(DICTIONARY) if field.name in ("namespace", "rule") else field
+        for field in table_schema("identities")
+    ]
+)
 
 
 def _fingerprint(run: Run) -> str:
@@ -29,48 +39,41 @@ def _fingerprint(run: Run) -> str:
     return digest_of("resolve", 1, files, run.config.namespaces)
 
 
+@dataclass(frozen=True)
 class _LinkFiles:
-    """The links of all files, a column at a time: together they need several times the memory."""
+    """Reads a column of the links of all files, a file at a time."""
 
-    def __init__(self, root: str, paths: tuple[str, ...]) -> None:
-        self._paths = [Path(root, path) for path in paths]
-        self._rows = sum(pq.read_metadata(path).num_rows for path in self._paths)
+    root: str
+    paths: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return self._rows
-
-    def __getitem__(self, name: str) -> pa.ChunkedArray:
-        type_ = {"events": pa.int64(), "first_seen": _TIME, "last_seen": _TIME}.get(
-            name, pa.string()
-        )
-        chunks: list[pa.Array] = []
-        for path in self._paths:
-            file = pq.ParquetFile(path)
-            column = (
-                file.read([name], use_threads=False)[name].cast(type_).chunks
-                if name in file.schema_arrow.names
-                else [pa.nulls(file.metadata.num_rows, type_)]
-            )
-            chunks += column
-        return pa.chunked_array(chunks, type_)
+    def __call__(self, name: str) -> Iterator[pa.Array]:
+        for path in self.paths:
+            file = pq.ParquetFile(Path(self.root, path))
+            if name in file.schema_arrow.names:
+                yield file.read([name], use_threads=False)[name].combine_chunks()
+            else:  # of a namespace that was not declared when the file was written
+                yield pa.nulls(file.metadata.num_rows, pa.string())
 
 
+@dataclass(frozen=True)
 class _Resolve:
     """The kernel: all links at once; their number bounds the memory."""
 
-    def __init__(self, root: str, namespaces: tuple[str, ...], name: str) -> None:
-        self._root, self._namespaces, self._name = root, namespaces, name
+    root: str
+    namespaces: tuple[str, ...]
+    name: str
 
     def __call__(self, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        links = _LinkFiles(self._root, paths)
-        resolution = resolve(links, self._namespaces)
-        path = Path("tables", "link_customers", f"{self._name}.npy")
-        target = Path(self._root, path)
+        links = _LinkFiles(self.root, paths)
+        resolution = resolve(links, self.namespaces)
+        path = Path("tables", "link_customers", f"{self.name}.npy")
+        target = Path(self.root, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         np.save(target, resolution.link_customers)
-        yield "link_customers", DataFile(str(path), len(links))
-        file = f"tables/identities/{self._name}.parquet"
-        yield "identities", write_table(self._root, file, resolution.identities)
+        yield "link_customers", DataFile(str(path), len(resolution.link_customers))
+        file = f"tables/identities/{self.name}.parquet"
+        pieces = in_batches(resolution.identities(links), _BATCH_ROWS)
+        yield "identities", write_pieces(self.root, file, _IDENTITIES, pieces)
 
 
 def _execute(run: Run) -> dict[str, Any]:

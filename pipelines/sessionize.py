@@ -15,7 +15,8 @@ from models.event_keys import power_of_two
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from pipelines.resolve import STAGE as RESOLVE
 from transforms.bucket_events import BucketEvents, LinkedFile
-from transforms.sessionize import Sessionize, write_table
+from transforms.sessionize import Sessionize
+from transforms.write_table import write_table
 
 __all__ = ["STAGE"]
 

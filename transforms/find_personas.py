@@ -22,7 +22,7 @@ from models.personas import PersonaModel, apply_personas, fit_personas, portrait
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
 from transforms.read_buckets import Bucket, read_bucket, read_journeys
-from transforms.sessionize import write_table
+from transforms.write_table import write_table
 
 __all__ = ["FindPersonas"]
 

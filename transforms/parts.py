@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["Part", "read_parts", "spill", "split"]
+__all__ = ["Part", "in_batches", "read_parts", "spill", "split"]
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -84,3 +84,21 @@ def read_parts(parts: Iterable[Part]) -> Iterator[tuple[Part, pa.Table]]:
         with pa.memory_map(path) as file, pa.ipc.open_file(file) as reader:
             for part in group:
                 yield part, pa.Table.from_batches([reader.get_batch(part.batch)])
+
+
+def in_batches(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Join tables until they have at least `rows` rows; their schemas may differ in null columns."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for table in tables:
+        waiting.append(table)
+        count += len(table)
+        if count >= rows:
+            yield _joined(waiting)
+            waiting, count = [], 0
+    if count:
+        yield _joined(waiting)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from contracts.config import Config
-from contracts.lake import DataFile
 from models.touchpoints import build_touchpoints
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts
+from transforms.write_table import write_table
 
-__all__ = ["Sessionize", "write_table"]
-
-
-_STATISTICS = ("customer_id", "event_time", "started_at")
-"""Columns that readers prune by; statistics of all columns would cost a third of the writing."""
-
-
-def write_table(root: str, path: str, table: pa.Table, **partition: int | str) -> DataFile:
-    """Write a table as one Parquet file that appears when it is whole."""
-    target = Path(root, path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    encoded = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    pq.write_table(
-        table,
-        temporary,
-        compression="zstd",
-        compression_level=1,
-        row_group_size=1 << 17,
-        store_schema=False,
-        use_dictionary=encoded,
-        write_statistics=[name for name in _STATISTICS if name in table.column_names],
-    )
-    temporary.replace(target)
-    return DataFile(path, len(table), dict(partition))
+__all__ = ["Sessionize"]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from models.event_keys import key_events
 from models.links import link_events
 from transforms.deduplicate import Removal
 from transforms.kernel import Kernel
-from transforms.parts import Part, read_parts
+from transforms.parts import Part, in_batches, read_parts
 
 __all__ = ["WriteEvents"]
 
@@ -72,7 +72,7 @@ class _WriteDay:
         self, source: str, date: str, tables: Iterator[pa.Table]
     ) -> Iterator[tuple[str, Any]]:
         writer = _FileWriter(self.root, source, date, self.namespaces, self.attributes)
-        for batch in _batched(tables, _BATCH_ROWS):
+        for batch in in_batches(tables, _BATCH_ROWS):
             writer.write(batch)
             if writer.rows >= _FILE_ROWS:
                 yield "events", writer.finish()
@@ -96,20 +96,6 @@ def _staying(parts: list[Part], lost: Mapping[str, Iterable[bytes]]) -> Iterator
                 stays[rows] = False
                 table = table.filter(pa.array(stays))
         yield table
-
-
-def _batched(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Tables joined until they have at least `rows` rows."""
-    waiting: list[pa.Table] = []
-    count = 0
-    for table in tables:
-        waiting.append(table)
-        count += len(table)
-        if count >= rows:
-            yield pa.concat_tables(waiting, promote_options="permissive").unify_dictionaries()
-            waiting, count = [], 0
-    if count:
-        yield pa.concat_tables(waiting, promote_options="permissive").unify_dictionaries()
 
 
 class _FileWriter:
