@@ -19,6 +19,7 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from contracts.sql_text import literal
 from models.engine import query
 from models.hexadecimal import hex_text
 
@@ -136,9 +137,9 @@ def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, 
     rows : ndarray of int32
         The first link that bears it, ascending.
     """
-    literal = namespace.replace("'", "''")
     sql = (
-        f"SELECT coalesce(md5_number_upper('{literal}' || chr(31) || value), 0) AS hash FROM piece"
+        f"SELECT coalesce(md5_number_upper({literal(namespace)} || chr(31) || value), 0) AS hash "
+        "FROM piece"
     )
     pieces = [
         query(sql, piece=pa.table({"value": piece}))["hash"].to_numpy()

@@ -28,6 +28,7 @@ from contracts.expressions import (
     Sql,
     references,
 )
+from contracts.sql_text import identifier, literal
 from models.dictionaries import DICTIONARY, constant, encode, map_values, strip
 from models.engine import query
 from models.identifiers import Pseudonymiser, clean_identifiers
@@ -89,14 +90,6 @@ class Mapped:
     """How many accepted or held records have a value, by place in the source's declaration."""
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _identifier(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
 class _Compiler:
     """Turns expressions into SQL over one source's references."""
 
@@ -105,14 +98,14 @@ class _Compiler:
         self._places = {ref: place for place, ref in enumerate(refs, start=1)}
 
     def ref(self, ref: str) -> str:
-        return f"p[{self._places[ref]}]" if self._json else _identifier(ref)
+        return f"p[{self._places[ref]}]" if self._json else identifier(ref)
 
     def sql(self, expression: Expression) -> str:
         match expression:
             case Ref():
                 return self.ref(expression.ref)
             case Const():
-                return _literal(expression.const)
+                return literal(expression.const)
             case Coalesce():
                 parts = [f"nullif({self.sql(part)}, '')" for part in expression.coalesce]
                 return f"coalesce({', '.join(parts)})"
@@ -122,9 +115,9 @@ class _Compiler:
                 return f"lower({self.sql(expression.lower)})"
             case Lookup():
                 whens = " ".join(
-                    f"WHEN {_literal(k)} THEN {_literal(v)}" for k, v in expression.map.items()
+                    f"WHEN {literal(k)} THEN {literal(v)}" for k, v in expression.map.items()
                 )
-                default = "NULL" if expression.default is None else _literal(expression.default)
+                default = "NULL" if expression.default is None else literal(expression.default)
                 return f"(CASE {self.sql(expression.lookup)} {whens} ELSE {default} END)"
             case Sql():
                 text = expression.sql
@@ -148,10 +141,10 @@ class _Compiler:
                 digits, factor = (6, 1_000_000) if field.format == "epoch_s" else (3, 1_000)
                 return f"try_cast(try_cast({value} AS DECIMAL(20, {digits})) * {factor} AS BIGINT)"
             case pattern:
-                parsed = f"try_strptime({value}, {_literal(pattern)})"
+                parsed = f"try_strptime({value}, {literal(pattern)})"
                 if "%z" in pattern or timezone == "UTC":
                     return f"epoch_us({parsed})"
-                return f"epoch_us(timezone({_literal(timezone)}, {parsed}))"
+                return f"epoch_us(timezone({literal(timezone)}, {parsed}))"
 
 
 def _expressions(source: Source) -> list[Expression]:
@@ -192,7 +185,7 @@ def compile_mapping(name: str, config: Config) -> Mapping:
     if not isinstance(source.channel, Const):
         columns["channel"] = sql.sql(source.channel)
     if source.consent:
-        granted = ", ".join(_literal(value.lower()) for value in source.consent.granted)
+        granted = ", ".join(literal(value.lower()) for value in source.consent.granted)
         missing = "true" if source.consent.missing == "accept" else "false"
         columns["granted"] = (
             f"coalesce(lower({sql.text(source.consent.field)}) IN ({granted}), {missing})"
@@ -214,7 +207,7 @@ def compile_mapping(name: str, config: Config) -> Mapping:
         columns[f"id_{namespace}"] = sql.sql(expression)
     for attribute, expression in source.attributes.items():
         columns[attribute] = sql.sql(expression)
-    select = ",\n  ".join(f"{text} AS {_identifier(alias)}" for alias, text in columns.items())
+    select = ",\n  ".join(f"{text} AS {identifier(alias)}" for alias, text in columns.items())
     event_id = sql.text(fields.event_id) if fields.event_id is not None else "NULL"
     mapping = Mapping(name, source, config, refs, select, event_id)
     _try_out(mapping)
@@ -258,17 +251,17 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
     if mapping.is_json:
         record_hash = "CASE WHEN p IS NULL THEN hash(record) ELSE hash(p) END"
         canonical, readable = "json(record)::VARCHAR", "p IS NOT NULL"
-        paths = ", ".join(_literal(ref) for ref in mapping.refs)
+        paths = ", ".join(literal(ref) for ref in mapping.refs)
         extracted = (
             f"SELECT {', '.join(located)}, record, CASE WHEN json_valid(record) "
             f"THEN json_extract_string(record, [{paths}]) END AS p FROM raw"
         )
     else:
-        quoted = [_identifier(name) for name in names]
+        quoted = [identifier(name) for name in names]
         joined = ", ".join(f"coalesce({name}, chr(30))" for name in quoted) or "''"
         record_hash = f"hash({', '.join(quoted) or '0'})"
         canonical, readable = f"concat_ws(chr(31), {joined})", "true"
-        lacking = [_identifier(ref) for ref in mapping.refs if ref not in raw_columns]
+        lacking = [identifier(ref) for ref in mapping.refs if ref not in raw_columns]
         extracted = f"SELECT {', '.join([*located, *quoted, *lacking])} FROM raw"
     bad_numbers = "".join(
         f"    WHEN {n}_text IS NOT NULL AND {n} IS NULL THEN 'bad_{n}'\n"

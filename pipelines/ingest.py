@@ -34,7 +34,7 @@ __all__ = ["STAGE"]
 
 _LOG = logging.getLogger("footpath")
 _COUNTS = ("records_read", "dead_letters", "quarantined", "withheld")
-_BYTES_A_KEY_BUCKET = 256 << 20
+_BYTES_A_KEY_BUCKET = 512 << 20
 
 
 _DECIDES_NOTHING = {"paths", "description", "preset", "lines_of_receipt"}

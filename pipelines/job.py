@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
 from contracts.config import Config
@@ -157,6 +158,7 @@ def run_stage(run: Run, stage: Stage) -> bool:
     skipped = known is not None and known.fingerprint == fingerprint
     if not skipped:
         facts = stage.execute(run)
+        pa.default_memory_pool().release_unused()  # the next stage has other uses for it
         run.draft.stages[stage.name] = StageRecord(fingerprint, facts)
         run.lake.save_draft(run.draft)
     run.log.append(

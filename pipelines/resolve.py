@@ -41,18 +41,22 @@ def _fingerprint(run: Run) -> str:
 
 @dataclass(frozen=True)
 class _LinkFiles:
-    """Reads a column of the links of all files, a file at a time."""
+    """Reads a column of the links of all files, some files at a time."""
 
     root: str
     paths: tuple[str, ...]
 
     def __call__(self, name: str) -> Iterator[pa.Array]:
-        for path in self.paths:
-            file = pq.ParquetFile(Path(self.root, path))
-            if name in file.schema_arrow.names:
-                yield file.read([name], use_threads=False)[name].combine_chunks()
-            else:  # of a namespace that was not declared when the file was written
-                yield pa.nulls(file.metadata.num_rows, pa.string())
+        files = (self._read(name, path) for path in self.paths)
+        for table in in_batches(files, _BATCH_ROWS):
+            yield table[name].combine_chunks()
+
+    def _read(self, name: str, path: str) -> pa.Table:
+        file = pq.ParquetFile(Path(self.root, path))
+        if name in file.schema_arrow.names:
+            return file.read([name], use_threads=False)
+        # of a namespace that was not declared when the file was written
+        return pa.table({name: pa.nulls(file.metadata.num_rows, pa.string())})
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class _Resolve:
         np.save(target, resolution.link_customers)
         yield "link_customers", DataFile(str(path), len(resolution.link_customers))
         file = f"tables/identities/{self.name}.parquet"
-        pieces = in_batches(resolution.identities(links), _BATCH_ROWS)
+        pieces = resolution.identities(links)
         yield "identities", write_pieces(self.root, file, _IDENTITIES, pieces)
 
 

@@ -20,7 +20,7 @@ from transforms.write_table import write_table
 
 __all__ = ["STAGE"]
 
-_UNIT_ROWS = 1 << 18
+_UNIT_ROWS = 1 << 17
 _BUCKET_ROWS = 1 << 18
 
 

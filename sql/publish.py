@@ -32,6 +32,7 @@ import duckdb
 import pyarrow as pa
 
 from contracts.schemas import TABLES, Column, table_columns
+from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
 from sql.statements import statements
 
@@ -119,7 +120,7 @@ def publish_database(
         _declare_settings(connection, watermark, journey_gap, stages)
         _declare_segments(connection, [column.name for column in declared["journeys"]])
         connection.execute(
-            f"ATTACH {_text(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
+            f"ATTACH {literal(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
         connection.execute("USE footpath")
         _build(connection, declared)
@@ -143,18 +144,18 @@ def _open_lake(
 ) -> None:
     """A view ``lake.<table>`` over the files of each table, with the declared columns."""
     for name, columns in declared.items():
-        empty = ", ".join(f"NULL::{_duckdb_type(c.type)} AS {_name(c.name)}" for c in columns)
+        empty = ", ".join(f"NULL::{_duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns)
         rows = f"SELECT {empty} WHERE false"
         if paths := sorted({str(path) for path in files.get(name, ())}):
-            listed = ", ".join(map(_text, paths))
+            listed = ", ".join(map(literal, paths))
             rows += (
                 f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], "
                 "union_by_name = true, hive_partitioning = false)"
             )
         typed = ", ".join(
-            f"{_name(c.name)}::{_duckdb_type(c.type)} AS {_name(c.name)}" for c in columns
+            f"{identifier(c.name)}::{_duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns
         )
-        connection.execute(f"CREATE VIEW lake.{_name(name)} AS SELECT {typed} FROM ({rows})")
+        connection.execute(f"CREATE VIEW lake.{identifier(name)} AS SELECT {typed} FROM ({rows})")
 
 
 def _declare_settings(
@@ -180,8 +181,8 @@ def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[s
         "SELECT DISTINCT segment FROM lake.transitions ORDER BY 1"
     ).fetchall()
     slices = [
-        f"SELECT journey_id, {_text(segment)} AS segment, {_name(segment)} AS segment_value "
-        f"FROM lake.journeys WHERE {_name(segment)} IS NOT NULL"
+        f"SELECT journey_id, {literal(segment)} AS segment, {identifier(segment)} AS segment_value "
+        f"FROM lake.journeys WHERE {identifier(segment)} IS NOT NULL"
         for (segment,) in found
         if segment in set(columns)
     ]
@@ -196,7 +197,7 @@ def _build(connection: duckdb.DuckDBPyConnection, declared: Mapping[str, Sequenc
         connection.execute(macro.text)
     written = {file.name: file.text for file in statements("tables")}
     for name, columns in declared.items():
-        copy = f"CREATE TABLE {_name(name)} AS SELECT * FROM lake.{_name(name)}"
+        copy = f"CREATE TABLE {identifier(name)} AS SELECT * FROM lake.{identifier(name)}"
         connection.execute(written.pop(name, copy))
         key = ", ".join(TABLES[name].key)
         _comment(connection, name, f"one row per {TABLES[name].grain}; key: {key}", columns)
@@ -221,10 +222,10 @@ def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[Check
 def _comment(
     connection: duckdb.DuckDBPyConnection, table: str, about: str, columns: Iterable[Column]
 ) -> None:
-    connection.execute(f"COMMENT ON TABLE {_name(table)} IS {_text(about)}")
+    connection.execute(f"COMMENT ON TABLE {identifier(table)} IS {literal(about)}")
     for column in columns:
-        target = f"{_name(table)}.{_name(column.name)}"
-        connection.execute(f"COMMENT ON COLUMN {target} IS {_text(column.comment)}")
+        target = f"{identifier(table)}.{identifier(column.name)}"
+        connection.execute(f"COMMENT ON COLUMN {target} IS {literal(column.comment)}")
 
 
 def _count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -232,7 +233,7 @@ def _count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'footpath' ORDER BY 1"
     ).fetchall()
     return {
-        name: connection.execute(f"SELECT count(*) FROM {_name(name)}").fetchall()[0][0]
+        name: connection.execute(f"SELECT count(*) FROM {identifier(name)}").fetchall()[0][0]
         for (name,) in tables
     }
 
@@ -250,11 +251,3 @@ def _duckdb_type(kind: pa.DataType) -> str:
         "int64": "BIGINT",
         "double": "DOUBLE",
     }[str(kind)]
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -75,15 +75,16 @@ class _DeduplicateBucket:
             place = np.where(origin == _PUBLISHED, -1, np.iinfo(np.int64).max)
             tables.append(known.append_column("place", pa.array(place)))
             origins.append(origin)
-        by_part = {part.keys: part for part in key_parts if part is not None}
-        for key, table in read_parts(by_part):
-            part = by_part[key]
-            copy = pa.DictionaryArray.from_arrays(
-                pa.repeat(pa.scalar(0, pa.int32()), len(table)), [f"{part.source}/{part.file_id}"]
-            )
-            tables.append(table.append_column(_COPY, copy))
-            origins.append(np.full(len(table), len(spills)))
-            spills.append(part.spill)
+        by_keys = {part.keys: part for part in key_parts if part is not None}
+        if by_keys:
+            parts, read = zip(*read_parts(by_keys), strict=True)
+            new = [by_keys[part] for part in parts]
+            spills = [part.spill for part in new]
+            sizes = [part.rows for part in parts]
+            copies = pa.array([f"{part.source}/{part.file_id}" for part in new]).dictionary_encode()
+            copy = copies.take(pa.array(np.repeat(np.arange(len(new)), sizes)))
+            tables.append(pa.concat_tables(read).append_column(_COPY, copy))
+            origins.append(np.repeat(np.arange(len(new)), sizes))
         everything = pa.concat_tables([t.select(_NO_KEYS.column_names) for t in tables])
         everything = everything.unify_dictionaries().combine_chunks()
         origin = np.concatenate(origins)

@@ -98,7 +98,7 @@ class _MapSlice:
             yield (piece.source, day), part
         path = parts[0][1].path
         buckets = bucket_of(keys["key"].to_numpy(), self.key_buckets)
-        for bucket, part in spill(keys, buckets, self.folder, f"keys-{name}"):
+        for bucket, part in spill(keys, buckets, self.folder, f"keys-{name}", compression=None):
             key_part = KeyPart(part, path, piece.source, piece.file_id)
             yield beam.pvalue.TaggedOutput("keys", (bucket, key_part))
 

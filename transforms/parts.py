@@ -18,8 +18,6 @@ import pyarrow as pa
 
 __all__ = ["Part", "in_batches", "read_parts", "spill", "split"]
 
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
-
 
 @dataclass(frozen=True)
 class Part:
@@ -52,21 +50,28 @@ def split(table: pa.Table, codes: np.ndarray) -> Iterator[tuple[int, pa.Table]]:
 
 
 def spill(
-    table: pa.Table, codes: np.ndarray, folder: str | Path, name: str
+    table: pa.Table,
+    codes: np.ndarray,
+    folder: str | Path,
+    name: str,
+    *,
+    compression: str | None = "lz4",
 ) -> list[tuple[int, Part]]:
     """Write a table as one IPC file with a batch for each code, codes ascending.
 
     `name` tells what the rows were made from and so gives parts an order that is the same in every
-    run. A random part is added: a retried worker cannot disturb what another refers to.
+    run. A random part is added: a retried worker cannot disturb what another refers to. Hashes do not
+    get smaller: without compression they are read where they lie.
     """
     if len(table) == 0:
         return []
     path = os.path.join(folder, f"{name}-{uuid.uuid4().hex}.arrow")
+    options = pa.ipc.IpcWriteOptions(compression=compression)
     parts: list[tuple[int, Part]] = []
     first_row = 0
     with (
         pa.OSFile(f"{path}.tmp", "wb") as file,
-        pa.ipc.new_file(file, table.schema, options=_OPTIONS) as writer,
+        pa.ipc.new_file(file, table.schema, options=options) as writer,
     ):
         for number, (code, rows) in enumerate(split(table.combine_chunks(), codes)):
             batch = rows.combine_chunks().to_batches()[0]

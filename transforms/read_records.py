@@ -22,6 +22,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from contracts.config import Source
+from contracts.sql_text import literal
 from models.engine import query
 from models.mapping import PLACE, POSITION
 from transforms.plan_files import Slice, open_file
@@ -229,7 +230,7 @@ def _document(block: bytes) -> RawBatch:
 def _exploded(raw: RawBatch, paths: tuple[str, ...]) -> RawBatch:
     """Documents cut into the records they hold; `PLACE` numbers the records of each."""
     choices = "".join(
-        f"WHEN json_exists(record, {_quoted(path.removesuffix('[*]'))})"
+        f"WHEN json_exists(record, {literal(path.removesuffix('[*]'))})"
         f"{_is_array(path)} THEN {_extracted(path)}\n"
         for path in paths
     )
@@ -248,18 +249,14 @@ def _exploded(raw: RawBatch, paths: tuple[str, ...]) -> RawBatch:
     return RawBatch(table, raw.unreadable)
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _is_array(path: str) -> str:
     if not path.endswith("[*]"):
         return ""
-    return f" AND json_type(record, {_quoted(path.removesuffix('[*]'))}) = 'ARRAY'"
+    return f" AND json_type(record, {literal(path.removesuffix('[*]'))}) = 'ARRAY'"
 
 
 def _extracted(path: str) -> str:
-    extracted = f"json_extract(record, {_quoted(path)})"
+    extracted = f"json_extract(record, {literal(path)})"
     return f"{extracted}::VARCHAR[]" if path.endswith("[*]") else f"[{extracted}::VARCHAR]"
 
 

@@ -23,6 +23,13 @@ __all__ = ["suspicions"]
 
 _LEAST_RECORDS = 20
 _SAMPLE_BYTES = 1 << 20
+_SHOWN = 12
+_WHY = {
+    "dead_letters": "SELECT reason, message FROM dead_letters WHERE source = '{source}' LIMIT 3",
+    "quarantined": "SELECT reason, event_time FROM quarantine WHERE source = '{source}' LIMIT 3",
+    "withheld": "",
+}
+"""The query that shows why; a source's consent says it where records are withheld."""
 
 
 def suspicions(config: Config, counts: list[dict[str, Any]]) -> list[str]:
@@ -53,9 +60,12 @@ def _of_source(
         return
     for outcome in ("dead_letters", "quarantined", "withheld"):
         if total[outcome] == read:
+            why = _WHY[outcome].format(source=name)
+            hint = f'footpath query "{why}"' if why else f"sources.{name}.consent"
+            names = ", ".join(_names_in(name, config)[:_SHOWN]) or "none"
             yield (
                 f"sources.{name}: all {read:,} records are {outcome.replace('_', ' ')}; "
-                f"see the table {'quarantine' if outcome == 'quarantined' else 'dead_letters'}"
+                f"for the reason see {hint}; names in the first record: {names}"
             )
             return
     source = config.sources[name]

@@ -123,6 +123,18 @@ def test_an_identifier_that_matches_nothing_is_told(tmp_path: Path, raw: Path) -
     assert "$.external_id" in told
 
 
+def test_a_source_of_which_nothing_is_read_is_told(tmp_path: Path, raw: Path) -> None:
+    """Where every record is a dead letter, the query that shows why is named, and what there is."""
+    (tmp_path / "data").symlink_to(raw)
+    config = yaml.safe_load(CONFIG)
+    config["sources"]["support"]["fields"] = {"event_time": "$.opened"}
+    (tmp_path / "footpath.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    told = footpath("ingest", cwd=tmp_path).stderr
+    assert "sources.support: all " in told
+    assert "FROM dead_letters WHERE source = 'support'" in told
+    assert "$.external_id" in told
+
+
 def test_everything_runs_and_reconciles(project: Path) -> None:
     """After a run the database answers, all checks hold, and the report is one file."""
     checked = footpath("check", cwd=project).stdout
