@@ -7,7 +7,7 @@ was read before under another name is recorded and not read. A source whose decl
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -90,6 +90,10 @@ class _Plan:
         seen = {(r["source"], r["path"], r["bytes"], r["modified_at"]) for r in self.ledger}
         listed = list_files(run.config)
         self.files = [f for f in listed if (f.source, f.path, f.bytes, f.modified_at) not in seen]
+        sizes = Counter([(f.source, f.bytes) for f in self.files])
+        sizes.update({(row["source"], row["bytes"]) for row in self.ledger})
+        self.may_repeat = any(sizes[f.source, f.bytes] > 1 for f in self.files)
+        """Whether a file may have the content of another: only one of the same size can."""
         gone = {
             row["path"]
             for row in _read_ledger(run)
@@ -143,6 +147,13 @@ def _by_content(planned: PlannedFile) -> tuple[tuple[str, str], PlannedFile]:
     return (planned.file.source, planned.file_id), planned
 
 
+def _alone(
+    element: tuple[tuple[str, str], PlannedFile],
+) -> tuple[tuple[str, str], list[PlannedFile]]:
+    content, planned = element
+    return content, [planned]
+
+
 class _PlanFile:
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -168,26 +179,29 @@ def _execute(run: Run) -> dict[str, Any]:
     known = frozenset((row["source"], row["file_id"]) for row in plan.ledger)
     result = folder / "result.json"
     with run.pipeline() as pipeline:
-        unread = (
+        planned = (
             pipeline
             | "Files" >> beam.Create(plan.files)
             | "PlanFiles" >> Kernel(_PlanFile(config), run.kernel_threads)
             | "ByContent" >> beam.Map(_by_content)
-            | "SameContent" >> beam.GroupByKey()
+        )
+        # Without a barrier files are mapped while others are still being planned.
+        gather = beam.GroupByKey() if plan.may_repeat else beam.Map(_alone)
+        unread = (
+            planned
+            | "SameContent" >> gather
             | "Unread" >> beam.FlatMap(_unread, known).with_outputs("results", main="slices")
         )
+        spread = run.kernel_threads == 1  # there may be other workers
         mapped = (
-            unread.slices
-            | "SpreadSlices" >> beam.Reshuffle()
-            | "MapSlices"
-            >> MapSlices(
-                config,
-                pseudonymiser=pseudonymiser,
-                now=run.now,
-                folder=str(folder),
-                key_buckets=key_buckets,
-                threads=run.kernel_threads,
-            )
+            unread.slices | "SpreadSlices" >> beam.Reshuffle() if spread else unread.slices
+        ) | "MapSlices" >> MapSlices(
+            config,
+            pseudonymiser=pseudonymiser,
+            now=run.now,
+            folder=str(folder),
+            key_buckets=key_buckets,
+            threads=run.kernel_threads,
         )
         recheck = pipeline | "StaleBuckets" >> beam.Create([(bucket, None) for bucket in stale])
         decided = (

@@ -80,7 +80,8 @@ def read_slice(
     try:
         for block in _blocks(piece, source, slice_bytes):
             lines = _line_starts(block, source)
-            if source.format in ("csv", "tsv"):
+            delimited = source.format in ("csv", "tsv")
+            if delimited:
                 skip = source.columns is None and position == 1
                 yield _delimited(block, lines, position, piece.columns, source, skip)
             elif source.format == "json":
@@ -88,7 +89,8 @@ def read_slice(
             else:
                 raw = _json_lines(block, lines, position, max_record_bytes)
                 yield _exploded(raw, source.records) if source.records else raw
-            position += _line_ends(block)
+            # A quoted field may hold line ends; elsewhere a record ends with its line.
+            position += _line_ends(block) if delimited else len(lines) - 1
     except (OSError, EOFError) as error:
         fix = f"the file ends or breaks here ({error}); have it delivered again"
         yield RawBatch(_NOTHING, (Unreadable(position, "unreadable_file", fix, b""),))
