@@ -196,16 +196,20 @@ class Namespace(_Model):
     personal: bool
     """Replace values by keyed hashes at ingest."""
     normalise: Literal["exact", "trim", "lower", "email", "phone"] = "trim"
+    limit: int | None = Field(default=200, ge=1)
+    """A customer has at most so many; 1 makes the namespace unique; null for any number."""
+    device: bool = False
+    """A browser, a phone, a till: it makes no two known customers one and may be shared by several."""
 
 
 def default_namespaces() -> dict[str, Namespace]:
     """Well-known namespaces, strongest first."""
     return {
-        "user_id": Namespace(personal=False),
-        "customer_number": Namespace(personal=False),
-        "email": Namespace(personal=True, normalise="email"),
-        "phone": Namespace(personal=True, normalise="phone"),
-        "anonymous_id": Namespace(personal=False),
+        "user_id": Namespace(personal=False, limit=1),
+        "customer_number": Namespace(personal=False, limit=3),
+        "email": Namespace(personal=True, normalise="email", limit=5),
+        "phone": Namespace(personal=True, normalise="phone", limit=5),
+        "anonymous_id": Namespace(personal=False, limit=200, device=True),
     }
 
 
@@ -221,6 +225,15 @@ class Identity(_Model):
     """Values that are no identifier, compared in lower case; all-zero values never are."""
     blocked: dict[Name, tuple[str, ...]] = {}
     """Values refused by namespace: kiosks, test accounts."""
+    max_stronger: int = Field(default=50, ge=1)
+    """An identifier seen with more identifiers of one stronger namespace says nothing."""
+    max_weaker: int = Field(default=1_000, ge=1)
+    """An identifier seen with more identifiers of one weaker namespace says nothing."""
+    shared_devices: Literal["device_split", "last_auth", "none"] = "device_split"
+    """Anonymous events of a device that several customers use go to the customer nearest in time, or to the one
+    authenticated last of all; none: a device is an identifier like others."""
+    within: Duration = timedelta(minutes=30)
+    """On a shared device nobody who was authenticated longer before or after is thought of."""
 
 
 class Session(_Model):

@@ -1,8 +1,8 @@
-"""Who is who: connected components of identifiers that occur together.
+"""Who is who: customers of links and identifiers, with the names they keep.
 
-Two identifiers on one event belong to one customer (an identity edge). The customer is named after
-its oldest identifier (first seen; ties by strength of the namespace, then by hash), so the id is kept when
-a customer gains identifiers or joins a younger one, and does not depend on the order of the input.
+Two identifiers on one event belong to one customer (an identity edge), as far as `models.identity_limits` allows. The
+customer is named after its oldest identifier (first seen; ties by strength of the namespace, then by hash), so the
+id is kept when a customer gains identifiers or joins a younger one, and does not depend on the order of the input.
 
 An identifier is known by 64 bits of MD5 over its namespace and value, which are also the id of the customer
 it names; among five million identifiers two share theirs with a probability of 7e-7. So there is no text to
@@ -13,17 +13,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import md5
 
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import pyarrow.compute as pc
 
+from contracts.config import Identity
 from contracts.sql_text import literal
 from models.engine import query
 from models.hexadecimal import hex_text
+from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
 
-__all__ = ["LinkReader", "Resolution", "resolve"]
+__all__ = [
+    "LinkReader",
+    "Resolution",
+    "SharedLinks",
+    "customer_ids",
+    "identifier_hash",
+    "known_customers",
+    "of_rows",
+    "resolve",
+]
 
 LinkReader = Callable[[str], Iterable[pa.Array]]
 """Reads a column of the links, piece by piece, in the same order whenever it is asked."""
@@ -34,21 +45,30 @@ class Resolution:
     """The outcome: a customer for every link and every identifier."""
 
     link_customers: np.ndarray
-    """uint64 a link, in the order given; 0 where the link has no identifier."""
+    """uint64 a link, in the order given; 0 where nobody or only the time says whose it is."""
     namespaces: tuple[str, ...]
     namespace: np.ndarray
     """int8 an identifier, ascending: place in `namespaces`."""
     row: np.ndarray
     """int32 an identifier: the first link that bears it, ascending within a namespace."""
-    customer: np.ndarray
+    hashes: np.ndarray
     """uint64 an identifier."""
+    customer: np.ndarray
+    """uint64 an identifier; 0 for one that is shared or says nothing."""
     first_seen: np.ndarray
     last_seen: np.ndarray
     """int64 an identifier: microseconds since 1970, UTC."""
     events: np.ndarray
     """int64 an identifier."""
     rule: np.ndarray
-    """int8 an identifier: the strongest namespace seen beside it, or one of `_ALONE`, `_OLDEST`."""
+    """int8 an identifier: the strongest namespace that tied it, or one of the negative `_RULES`."""
+    on_shared: SharedLinks
+    constrained: Constrained
+    """Labels of customers, fates of identifiers, and what was refused."""
+    seen_with: tuple[np.ndarray, np.ndarray]
+    """Distinct pairs of an identifier that is left out and the label of a customer it was seen with."""
+    events_of: np.ndarray
+    """int64 a label: the customer's events; empty if nothing was refused."""
 
     def identities(self, links: LinkReader) -> Iterator[pa.Table]:
         """The table `identities`, in pieces as large as those that `links` reads."""
@@ -67,7 +87,7 @@ class Resolution:
                             np.full(stop - start, number, np.int32), list(self.namespaces)
                         ),
                         "value": piece.take(pa.array(self.row[at] - read)),
-                        "customer_id": hex_text(self.customer[at]),
+                        "customer_id": customer_ids(self.customer[at]),
                         "first_seen": pa.array(self.first_seen[at], pa.timestamp("us", tz="UTC")),
                         "last_seen": pa.array(self.last_seen[at], pa.timestamp("us", tz="UTC")),
                         "events": self.events[at],
@@ -77,12 +97,41 @@ class Resolution:
                 start = stop
                 read += len(piece)
 
+    def values(self, links: LinkReader, nodes: np.ndarray) -> pa.StringArray:
+        """The text of given identifiers."""
+        order = np.argsort(nodes, kind="stable")
+        rows, owner = self.row[nodes[order]], self.namespace[nodes[order]]
+        texts = [pa.array([], pa.string())]
+        for number, namespace in enumerate(self.namespaces):
+            wanted = rows[owner == number]
+            read = 0
+            for piece in links(f"id_{namespace}") if len(wanted) else ():
+                start, stop = np.searchsorted(wanted, [read, read + len(piece)])
+                texts.append(piece.take(pa.array(wanted[start:stop] - read)).cast(pa.string()))
+                read += len(piece)
+        return pa.concat_arrays(texts).take(pa.array(np.argsort(order)))
 
-_RULES = ("alone", "oldest")
+
+@dataclass(frozen=True)
+class SharedLinks:
+    """Links that bear a shared device, ascending; an anonymous one belongs to its strongest device."""
+
+    link: np.ndarray
+    device: np.ndarray
+    """Number of the identifier."""
+
+
+_RULES = ("alone", "oldest", "shared", "says nothing", "split by order")
 _ALONE, _OLDEST = -1, -2
+_RULE_OF_FATE = {SHARED: -3, CROWDED: -4, SPLIT: -5}
 
 
-def resolve(links: LinkReader, namespaces: Sequence[str]) -> Resolution:
+def resolve(
+    links: LinkReader,
+    namespaces: Sequence[str],
+    identity: Identity,
+    splits: Iterable[tuple[str, str]] = (),
+) -> Resolution:
     """Resolve links to customers.
 
     Parameters
@@ -92,6 +141,10 @@ def resolve(links: LinkReader, namespaces: Sequence[str]) -> Resolution:
         memory: ``lambda name: table[name].chunks``.
     namespaces : sequence of str
         Strongest first.
+    identity : Identity
+        Limits of the namespaces, and what to do with shared devices.
+    splits : iterable of (namespace, value)
+        Identifiers that were ordered to tie nobody.
     """
     numbered = [_number(links, name) for name in namespaces]
     sizes = [len(hashes) for _, hashes, _ in numbered]
@@ -103,26 +156,118 @@ def resolve(links: LinkReader, namespaces: Sequence[str]) -> Resolution:
         for (codes, _, _), offset in zip(numbered, np.cumsum([0, *sizes[:-1]]), strict=True)
     ]
     del numbered
-    strongest = np.full(len(nodes[0]), -1, np.int32)
-    for codes in reversed(nodes):
-        strongest = np.where(codes >= 0, codes, strongest)
-    labels = _components(nodes, strongest, len(hashes))
+    first_us = _whole(links("first_seen"), len(nodes[0]))
+    ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
+    found, columns = constrain(nodes, sizes, first_us, namespaces, identity, hashes, ordered)
     first = np.full(len(hashes), np.iinfo(np.int64).max)
     last = np.full(len(hashes), np.iinfo(np.int64).min)
     events = np.zeros(len(hashes), np.int64)
-    _collect(np.minimum, first, nodes, links("first_seen"))
+    _collect(np.minimum, first, nodes, [first_us])
     _collect(np.maximum, last, nodes, links("last_seen"))
     _collect(np.add, events, nodes, links("events"))
-    oldest = _oldest(labels, first, namespace, hashes)
+    del first_us
+    oldest = _oldest(found.labels, first, namespace, hashes)
     names = np.zeros(len(hashes), np.uint64)  # of components, which are no more than identifiers
-    names[labels[oldest]] = hashes[oldest]
-    customer = names[labels]
-    rule = _beside(nodes, len(hashes))
+    names[found.labels[oldest]] = hashes[oldest]
+    customer = names[found.labels]
+    customer[np.isin(found.fate, (SHARED, CROWDED))] = 0
+    rule = _beside(columns, found.labels)
     rule[oldest] = _OLDEST
+    for fate, number in _RULE_OF_FATE.items():
+        rule[found.fate == fate] = number
+    strongest = _strongest(columns)
+    del columns
+    if found.fate.any():
+        some = np.append(np.isin(found.fate, (SHARED, SPLIT)), False)
+        left_out = _strongest([np.where(some[codes], codes, -1) for codes in nodes])
+        strongest = np.where(strongest >= 0, strongest, left_out)
     link_customers = np.append(customer, np.uint64(0))[strongest]
+    of_link = np.where(link_customers != 0, np.append(found.labels, -1)[strongest], -1)
+    events_of = np.zeros(0, np.int64)
+    if found.fate.any() or len(found.refusals.left):
+        events_of = np.zeros(found.count, np.int64)
+        _collect(np.add, events_of, [of_link], links("events"))
     return Resolution(
-        link_customers, tuple(namespaces), namespace, row, customer, first, last, events, rule
+        link_customers,
+        tuple(namespaces),
+        namespace,
+        row,
+        hashes,
+        customer,
+        first,
+        last,
+        events,
+        rule,
+        _on_shared(nodes, strongest, found.fate),
+        found,
+        _seen_with(nodes, of_link, found.fate, found.count),
+        events_of,
     )
+
+
+def identifier_hash(namespace: str, value: str) -> np.uint64:
+    """The hash that an identifier is known by: the first 64 bits of MD5.
+
+    >>> hex(identifier_hash("user_id", "42"))
+    '0x33dcc73ab56cc407'
+    """
+    text = f"{namespace}\x1f{value}".encode()
+    return np.uint64(int.from_bytes(md5(text, usedforsecurity=False).digest()[:8], "little"))
+
+
+def customer_ids(customers: np.ndarray) -> pa.StringArray:
+    """Hashes of customers as ids; null for 0."""
+    return pc.if_else(pa.array(customers != 0), hex_text(customers), None)
+
+
+def known_customers(identities: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of identifiers and customers (0: none) of rows of `identities`, back from text."""
+    sql = (
+        "SELECT md5_number_upper(namespace || chr(31) || value) AS hash, "
+        "coalesce(('0x' || customer_id)::UBIGINT, 0) AS customer FROM identities"
+    )
+    found = query(sql, identities=pa.table(identities))
+    return found["hash"].to_numpy(), found["customer"].to_numpy()
+
+
+def of_rows(pieces: Iterable[pa.Array], rows: np.ndarray) -> np.ndarray:
+    """Some rows, ascending, of a column of numbers or times that comes in pieces, as int64."""
+    found, read = [np.zeros(0, np.int64)], 0
+    for piece in pieces:
+        start, stop = np.searchsorted(rows, [read, read + len(piece)])
+        found.append(piece.take(pa.array(rows[start:stop] - read)).cast(pa.int64()).to_numpy())
+        read += len(piece)
+    return np.concatenate(found)
+
+
+def _whole(pieces: Iterable[pa.Array], length: int) -> np.ndarray:
+    whole, read = np.empty(length, np.int64), 0
+    for piece in pieces:
+        whole[read : read + len(piece)] = piece.cast(pa.int64()).to_numpy()
+        read += len(piece)
+    return whole
+
+
+def _strongest(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """The strongest identifier of each link; -1: none."""
+    strongest = np.full(len(columns[0]), -1, np.int32)
+    for codes in reversed(columns):
+        strongest = np.where(codes >= 0, codes, strongest)
+    return strongest
+
+
+def _on_shared(nodes: list[np.ndarray], strongest: np.ndarray, fate: np.ndarray) -> SharedLinks:
+    """Links with shared devices; of an anonymous link's devices the strongest only."""
+    shared = np.append(fate == SHARED, False)
+    link, device = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for codes in nodes:
+        rows = np.flatnonzero(shared[codes])
+        rows = rows[~shared[strongest[rows]] | (strongest[rows] == codes[rows])]
+        link.append(rows)
+        device.append(codes[rows].astype(np.int64))
+    links, devices = np.concatenate(link), np.concatenate(device)
+    order = np.argsort(links, kind="stable")
+    return SharedLinks(links[order], devices[order])
 
 
 def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -163,22 +308,13 @@ def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, 
     return codes, ordered[starts][by_first], first[by_first]
 
 
-def _components(nodes: list[np.ndarray], strongest: np.ndarray, total: int) -> np.ndarray:
-    """Component label of every identifier; a link ties all its identifiers to its strongest one."""
-    tied = [(codes >= 0) & (codes != strongest) for codes in nodes]
-    rows = np.concatenate([strongest[both] for both in tied])
-    columns = np.concatenate([codes[both] for codes, both in zip(nodes, tied, strict=True)])
-    edges = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(total, total))
-    return connected_components(edges.tocsr(), directed=False)[1]
-
-
 def _collect(
     function: np.ufunc, into: np.ndarray, nodes: list[np.ndarray], pieces: Iterable[pa.Array]
 ) -> None:
     """Minimum, maximum or sum of a number of the links over those of each identifier."""
     read = 0
     for piece in pieces:
-        values = piece.cast(pa.int64()).to_numpy()
+        values = piece if isinstance(piece, np.ndarray) else piece.cast(pa.int64()).to_numpy()
         for codes in nodes:
             of_piece = codes[read : read + len(piece)]
             known = of_piece >= 0
@@ -198,11 +334,26 @@ def _oldest(
     return left
 
 
-def _beside(nodes: list[np.ndarray], total: int) -> np.ndarray:
-    """The strongest namespace seen beside each identifier, int8."""
-    beside = np.full(total, _ALONE, np.int8)
-    for other in reversed(range(len(nodes))):
-        for mine, codes in enumerate(nodes):
+def _seen_with(
+    nodes: list[np.ndarray], of_link: np.ndarray, fate: np.ndarray, customers: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Identifiers that are left out, and the labels of the customers of their links."""
+    alone = np.append(fate != IN, False)
+    found = [np.zeros(0, np.int64)]
+    for codes in nodes if fate.any() else ():
+        rows = np.flatnonzero(alone[codes] & (of_link >= 0))
+        found.append(np.unique(codes[rows].astype(np.int64) * customers + of_link[rows]))
+    pairs = np.unique(np.concatenate(found))
+    return pairs // max(customers, 1), pairs % max(customers, 1)
+
+
+def _beside(columns: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """The strongest namespace of the same customer seen beside each identifier, int8."""
+    beside = np.full(len(labels), _ALONE, np.int8)
+    for other in reversed(range(len(columns))):
+        for mine, codes in enumerate(columns):
             if mine != other:
-                beside[codes[(codes >= 0) & (nodes[other] >= 0)]] = other
+                rows = np.flatnonzero((codes >= 0) & (columns[other] >= 0))
+                one = codes[rows]
+                beside[one[labels[one] == labels[columns[other][rows]]]] = other
     return beside

@@ -1,9 +1,14 @@
-"""Resolve: the links of all files of events to `identities` and to a customer for every link."""
+"""Resolve: the links of all files of events to `identities` and to a customer for every link.
+
+Where devices are shared, the times of events on them are read in a second step, and who their anonymous events
+belong to becomes `identity_intervals` (docs/adr/0005).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +17,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from contracts.config import Identity
 from contracts.lake import DataFile, digest_of
 from contracts.schemas import table_schema
 from models.dictionaries import DICTIONARY
-from models.identity import resolve
+from models.identity import LinkReader, Resolution, known_customers, of_rows, resolve
+from models.identity_changes import changes
+from models.identity_refusals import refusals
+from models.shared_devices import last_of_all
+from pipelines.decisions import read_splits
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.kernel import Kernel
 from transforms.parts import in_batches
-from transforms.write_table import write_pieces
+from transforms.shared_devices import (
+    AssignSharedDevices,
+    EventFile,
+    SharedDevices,
+    write_intervals,
+)
+from transforms.write_table import write_pieces, write_table
 
 __all__ = ["STAGE"]
 
 _BATCH_ROWS = 1 << 17
+_TIME = pa.timestamp("us", tz="UTC")
 _IDENTITIES = pa.schema(
     [
         field.with_type(DICTIONARY) if field.name in ("namespace", "rule") else field
@@ -36,7 +53,18 @@ def _fingerprint(run: Run) -> str:
     files = [
         file.path for file in run.draft.tables["events"]
     ]  # their order gives links their place
-    return digest_of("resolve", 1, files, run.config.namespaces)
+    identity = run.config.identity
+    return digest_of(
+        "resolve",
+        2,
+        files,
+        [
+            (name, identity.namespaces[name].limit, identity.namespaces[name].device)
+            for name in run.config.namespaces
+        ],
+        (identity.max_stronger, identity.max_weaker, identity.shared_devices, identity.within),
+        read_splits(run.lake),
+    )
 
 
 @dataclass(frozen=True)
@@ -60,16 +88,30 @@ class _LinkFiles:
 
 
 @dataclass(frozen=True)
+class _Before:
+    """The published version that changes are held against, and the run that makes them."""
+
+    identities: tuple[str, ...]
+    version: int
+    run_id: str
+    now: datetime
+
+
+@dataclass(frozen=True)
 class _Resolve:
     """The kernel: all links at once; their number bounds the memory."""
 
     root: str
     namespaces: tuple[str, ...]
+    identity: Identity
+    splits: tuple[tuple[str, str], ...]
     name: str
+    shared: SharedDevices
+    before: _Before
 
     def __call__(self, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         links = _LinkFiles(self.root, paths)
-        resolution = resolve(links, self.namespaces)
+        resolution = resolve(links, self.namespaces, self.identity, self.splits)
         path = Path("tables", "link_customers", f"{self.name}.npy")
         target = Path(self.root, path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,24 +120,115 @@ class _Resolve:
         file = f"tables/identities/{self.name}.parquet"
         pieces = resolution.identities(links)
         yield "identities", write_pieces(self.root, file, _IDENTITIES, pieces)
+        file = f"tables/identity_refusals/{self.name}.parquet"
+        refused = refusals(resolution, links, self.identity)
+        yield "identity_refusals", write_table(self.root, file, refused)
+        changed = self._changes(resolution)
+        if len(changed):
+            file = f"tables/identity_changes/{self.name}.parquet"
+            yield "identity_changes", write_table(self.root, file, changed)
+        if len(resolution.on_shared.link):
+            yield from self._shared_devices(resolution, links)
+
+    def _changes(self, resolution: Resolution) -> pa.Table:
+        """What became of the customers of the published version."""
+        old = [
+            known_customers(piece)
+            for path in self.before.identities
+            for piece in pq.ParquetFile(Path(self.root, path)).iter_batches(
+                columns=["namespace", "value", "customer_id"]
+            )
+        ]
+        hashes, customers = (
+            np.concatenate([np.zeros(0, np.uint64), *[pair[side] for pair in old]])
+            for side in (0, 1)
+        )
+        del old
+        changed = changes(hashes, customers, resolution.hashes, resolution.customer)
+        about = {
+            "run_id": pa.repeat(self.before.run_id, len(changed)),
+            "changed_at": pa.repeat(pa.scalar(self.before.now, _TIME), len(changed)),
+            "since_version": pa.repeat(pa.scalar(self.before.version, pa.int64()), len(changed)),
+        }
+        columns = about | {name: changed[name] for name in changed.column_names}
+        schema = table_schema("identity_changes")
+        return pa.table([columns[field.name] for field in schema], schema=schema)
+
+    def _shared_devices(
+        self, resolution: Resolution, links: LinkReader
+    ) -> Iterator[tuple[str, Any]]:
+        """What is to be known of shared devices; in mode last_auth that is all there is to do."""
+        shared = resolution.on_shared
+        nodes, device = np.unique(shared.device, return_inverse=True)
+        customer = resolution.link_customers[shared.link]
+        of_links = {"link": shared.link, "device": device, "customer": customer}
+        pq.write_table(pa.table(of_links), self.shared.links)
+        names = [self.namespaces[place] for place in resolution.namespace[nodes]]
+        devices = {
+            "hash": resolution.hashes[nodes],
+            "namespace": pa.array(names, pa.string()),
+            "value": resolution.values(links, nodes),
+        }
+        pq.write_table(pa.table(devices), self.shared.devices)
+        if not (customer == 0).any():
+            return
+        if self.identity.shared_devices == "last_auth":
+            numbers = [
+                of_rows(links(name), shared.link) for name in ("first_seen", "last_seen", "events")
+            ]
+            intervals = last_of_all(device, customer, *numbers)
+            yield from write_intervals(self.root, self.name, intervals, self.shared)
+        else:
+            yield "by_time", len(nodes)
 
 
 def _execute(run: Run) -> dict[str, Any]:
-    result = scratch_folder(run, "resolve") / "result.json"
-    links = tuple(file.meta["links"] for file in run.draft.tables["events"])
+    folder = scratch_folder(run, "resolve")
+    root, config = str(run.lake.root), run.config
     name = digest_of(run.run_id, "resolve")
+    shared = SharedDevices(str(folder / "links.parquet"), str(folder / "devices.parquet"))
+    links = tuple(file.meta["links"] for file in run.draft.tables["events"])
+    identities = tuple(file.path for file in run.base.tables.get("identities", []))
+    before = _Before(identities, run.base.version, run.run_id, datetime.now(UTC))
+    kernel = _Resolve(
+        root, config.namespaces, config.identity, read_splits(run.lake), name, shared, before
+    )
     with run.pipeline() as pipeline:
-        resolved = (
-            pipeline
-            | "Links" >> beam.Create([links])
-            | "Resolve" >> Kernel(_Resolve(str(run.lake.root), run.config.namespaces, name))
-        )
-        collect((resolved,), result)
-    results = read_results(result)
-    for table in ("link_customers", "identities"):
-        run.draft.tables[table] = data_files(results[table])
+        resolved = pipeline | "Links" >> beam.Create([links]) | "Resolve" >> Kernel(kernel)
+        collect((resolved,), folder / "resolved.json")
+    results = read_results(folder / "resolved.json")
+    if "by_time" in results:
+        within_us = config.identity.within // timedelta(microseconds=1)
+        assign = AssignSharedDevices(root, shared, str(folder), name, within_us, run.kernel_threads)
+        with run.pipeline() as pipeline:
+            assigned = pipeline | "Files" >> beam.Create(_event_files(run)) | "Assign" >> assign
+            collect((assigned,), folder / "assigned.json")
+        results |= read_results(folder / "assigned.json")
+    for table in _TABLES:
+        run.draft.tables[table] = data_files(results.get(table, []))
+    earlier = run.base.tables.get("identity_changes", [])
+    run.draft.tables["identity_changes"] = [
+        *earlier,
+        *data_files(results.get("identity_changes", [])),
+    ]
     return {"rows": sum(file.rows for file in run.draft.tables["identities"])}
 
+
+def _event_files(run: Run) -> list[EventFile]:
+    files, first_link = [], 0
+    for file in run.draft.tables["events"]:
+        files.append(EventFile(file.path, first_link, file.meta["link_rows"]))
+        first_link += file.meta["link_rows"]
+    return files
+
+
+_TABLES = (
+    "link_customers",
+    "identities",
+    "identity_refusals",
+    "identity_intervals",
+    "shared_links",
+)
 
 STAGE = Stage("resolve", ("events",), _fingerprint, _execute)
 

@@ -28,8 +28,8 @@ __all__ = [
 STAGES = ("ingest", "resolve", "sessionize", "journeys")
 PRESETS = {"web": "segment", "email": "sendgrid", "store": "shopify", "support": "zendesk"}
 _COMPARED = (
-    "events", "dead_letters", "quarantine", "identities", "touchpoints", "sessions", "journeys",
-    "touchpoint_accounting", "unmatched_events",
+    "events", "dead_letters", "quarantine", "identities", "identity_intervals", "identity_refusals", "touchpoints",
+    "sessions", "journeys", "touchpoint_accounting", "unmatched_events",
 )  # fmt: skip
 
 

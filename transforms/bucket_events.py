@@ -19,6 +19,7 @@ from models.event_keys import bucket_of
 from models.touchpoint_rules import apply_rules
 from transforms.kernel import Kernel
 from transforms.parts import spill
+from transforms.shared_devices import AnonymousLinks
 
 __all__ = ["BucketEvents", "LinkedFile"]
 
@@ -40,11 +41,14 @@ class _BucketFiles:
     config: Config
     customers: str
     """File of uint64: customer of every link of every file."""
+    shared: str | None
+    """File of `AnonymousLinks`, where devices are shared."""
     folder: str
     buckets: int
 
     def __call__(self, files: tuple[LinkedFile, ...]) -> Iterator[Any]:
         customers = np.load(Path(self.root, self.customers), mmap_mode="r")
+        anonymous = AnonymousLinks(Path(self.root, self.shared)) if self.shared else None
         taken = set(table_schema("touchpoints", attributes=self.config.attributes).names)
         columns = [
             name
@@ -61,7 +65,12 @@ class _BucketFiles:
                 read_dictionary=texts,
                 use_threads=False,
             )
-            of_rows.append(customers[table["link"].to_numpy() + file.first_link])
+            link = table["link"].to_numpy() + np.int64(file.first_link)
+            customer = customers[link]
+            if anonymous is not None:
+                time_us = table["event_time"].cast(pa.int64()).to_numpy()
+                customer = anonymous.fill(customer, link, time_us)
+            of_rows.append(customer)
             tables.append(table.drop_columns(["link"]))
         events = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
         yield from self._ruled(events, np.concatenate(of_rows), files[0])
@@ -99,10 +108,17 @@ class BucketEvents(beam.PTransform):
     """Tuples of LinkedFile to (bucket, Part of events with their customer); results for the accounting."""
 
     def __init__(
-        self, root: str, config: Config, customers: str, folder: str, buckets: int, threads: int
+        self,
+        root: str,
+        config: Config,
+        customers: str,
+        shared: str | None,
+        folder: str,
+        buckets: int,
+        threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _BucketFiles(root, config, customers, folder, buckets)
+        self._kernel = _BucketFiles(root, config, customers, shared, folder, buckets)
         self._threads = threads
 
     def expand(self, files: beam.PCollection) -> Any:

@@ -1,4 +1,6 @@
-"""Identity is connected components, named after the oldest identifier, whatever the order."""
+"""Identity without limits is connected components, named after the oldest identifier, whatever the
+order.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,16 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.config import Identity, Namespace
 from models.dictionaries import encode
 from models.identity import resolve as resolve_links
 from models.links import link_events
 
 NAMES = ("user_id", "email", "anonymous_id")
+UNLIMITED = Identity(
+    namespaces={name: Namespace(personal=False, limit=None) for name in NAMES},
+    shared_devices="none",
+)
 START = datetime(2025, 1, 1, tzinfo=UTC)
 Link = tuple[str | None, str | None, str | None, int]
 
@@ -41,7 +48,7 @@ def resolve(rows: list[Link]) -> tuple[list[int], list[dict[str, Any]]]:
     def read(name: str) -> list[pa.Array]:
         return [table[name].combine_chunks()[at : at + 3] for at in range(0, len(rows), 3)]
 
-    resolution = resolve_links(read, NAMES)
+    resolution = resolve_links(read, NAMES, UNLIMITED)
     pieces = resolution.identities(read)
     return resolution.link_customers.tolist(), [
         row for piece in pieces for row in piece.to_pylist()

@@ -1,0 +1,115 @@
+"""What resolution refused, why, and how much it would have merged.
+
+Refused are single identifiers (crowded, shared, split by order), which tie nobody, and pairs of identifiers whose
+union would have broken a limit. Beside each stands what it would have made one: so many customers, with so many
+identifiers and events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from contracts.config import Identity
+from contracts.schemas import table_schema
+from models.identity import LinkReader, Resolution
+from models.identity_limits import CROWDED, IN, SHARED, SPLIT
+
+__all__ = ["refusals"]
+
+_REASONS = {CROWDED: "crowded", SHARED: "shared", SPLIT: "split"}
+
+
+def refusals(resolution: Resolution, links: LinkReader, identity: Identity) -> pa.Table:
+    """The table `identity_refusals`.
+
+    Parameters
+    ----------
+    resolution : Resolution
+        Of the same links.
+    links : LinkReader
+        Read again for the text of what was refused.
+    """
+    found, names = resolution.constrained, resolution.namespaces
+    alone = np.flatnonzero(found.fate != IN)
+    pairs = found.refusals
+    node = np.concatenate([alone, pairs.left]).astype(np.int64)
+    beside = pairs.right.astype(np.int64)
+    seen, customers = resolution.seen_with
+    union = len(alone) + np.arange(len(beside))
+    at_number = np.concatenate([np.searchsorted(alone, seen), union, union])
+    customers = np.concatenate([customers, found.labels[pairs.left], found.labels[pairs.right]])
+    sums = _sums(at_number, customers, resolution, len(node))
+    owner = resolution.namespace[node]
+    nothing = pa.nulls(len(alone), pa.string())
+    first = np.concatenate([resolution.first_seen[alone], pairs.first_us])
+    columns = {
+        "namespace": pa.array([names[place] for place in owner], pa.string()),
+        "value": resolution.values(links, node),
+        "beside_namespace": pa.concat_arrays(
+            [
+                nothing,
+                pa.array([names[place] for place in resolution.namespace[beside]], pa.string()),
+            ]
+        ),
+        "beside_value": pa.concat_arrays([nothing, resolution.values(links, beside)]),
+        "reason": pa.array(
+            [_REASONS[fate] for fate in found.fate[alone].tolist()] + ["limit"] * len(beside),
+            pa.string(),
+        ),
+        "detail": pa.array([*_of_one(resolution, alone), *_of_pairs(resolution, identity)]),
+        "first_seen": pa.array(first, pa.timestamp("us", tz="UTC")),
+        **dict(zip(("customers", "identifiers", "events"), map(pa.array, sums), strict=True)),
+    }
+    schema = table_schema("identity_refusals")
+    return pa.table([columns[field.name] for field in schema], schema=schema)
+
+
+def _sums(
+    number: np.ndarray, customer: np.ndarray, resolution: Resolution, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Customers of each refusal, their identifiers and their events."""
+    identifiers = np.bincount(resolution.constrained.labels, minlength=1)
+    totals = [np.zeros(count, np.int64) for _ in range(3)]
+    values = (
+        np.ones(len(customer), np.int64),
+        identifiers[customer],
+        resolution.events_of[customer],
+    )
+    for total, value in zip(totals, values, strict=True):
+        np.add.at(total, number, value)
+    return totals[0], totals[1], totals[2]
+
+
+def _of_one(resolution: Resolution, alone: np.ndarray) -> list[str]:
+    """Why each single identifier was refused."""
+    crowded = resolution.constrained.crowded
+    seen = {
+        node: f"seen with {partners:,} {resolution.namespaces[namespace]}"
+        for node, namespace, partners in zip(
+            crowded.nodes.tolist(),
+            crowded.namespace.tolist(),
+            crowded.partners.tolist(),
+            strict=True,
+        )
+    }
+    words = {SHARED: "several known customers use it", SPLIT: "ordered to tie nobody"}
+    fates = resolution.constrained.fate[alone].tolist()
+    return [
+        words[fate] if fate in words else seen[node]
+        for node, fate in zip(alone.tolist(), fates, strict=True)
+    ]
+
+
+def _of_pairs(resolution: Resolution, identity: Identity) -> Sequence[str]:
+    """Which limit refused each pair."""
+    names = resolution.constrained.limits
+    most = [
+        f"more than {identity.namespaces[name].limit} {name}"
+        if name in identity.namespaces
+        else f"more than one {name}"
+        for name in names
+    ]
+    return [most[place] for place in resolution.constrained.refusals.limit.tolist()]

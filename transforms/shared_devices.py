@@ -1,0 +1,183 @@
+"""Events on shared devices read with their times, and assigned to customers (models.shared_devices)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts.lake import DataFile
+from contracts.schemas import table_schema
+from models.hexadecimal import hex_text
+from models.shared_devices import RULES, CustomersByTime, Intervals, assign, named
+from transforms.kernel import Kernel
+from transforms.parts import Part, read_parts, spill
+from transforms.write_table import write_table
+
+__all__ = ["AnonymousLinks", "AssignSharedDevices", "EventFile", "SharedDevices", "write_intervals"]
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """A file of events, and which of all links are its own."""
+
+    path: str
+    first_link: int
+    links: int
+
+
+@dataclass(frozen=True)
+class SharedDevices:
+    """Two Parquet files that tell of links with shared devices.
+
+    `links`: link, device, customer (0 where anonymous), ascending by link. `devices`: device, hash, namespace,
+    value, ascending by device.
+    """
+
+    links: str
+    devices: str
+
+
+@dataclass(frozen=True)
+class _ReadTimes:
+    """The kernel: of one file the events on shared devices."""
+
+    root: str
+    shared: SharedDevices
+    folder: str
+
+    def __call__(self, file: EventFile) -> Iterator[tuple[int, Part]]:
+        links = pq.read_table(self.shared.links)
+        ends = [file.first_link, file.first_link + file.links]
+        start, stop = np.searchsorted(links["link"].to_numpy(), ends)
+        if start == stop:
+            return
+        links = links.slice(start, stop - start)
+        events = pq.read_table(
+            Path(self.root, file.path),
+            columns=["link", "event_time"],
+            partitioning=None,
+            use_threads=False,
+        )
+        known, link = links["link"].to_numpy() - file.first_link, events["link"].to_numpy()
+        begin, end = np.searchsorted(known, link, "left"), np.searchsorted(known, link, "right")
+        row = np.repeat(np.arange(len(link)), end - begin)  # an event may bear two shared devices
+        first_of = np.repeat(np.cumsum(end - begin) - (end - begin), end - begin)
+        found = links.take(pa.array(begin[row] + np.arange(len(row)) - first_of))
+        found = found.append_column("event_time", events["event_time"].take(pa.array(row)))
+        name = f"shared-{Path(file.path).stem}"
+        yield from spill(found, np.zeros(len(found), np.int64), self.folder, name)
+
+
+@dataclass(frozen=True)
+class _Assign:
+    """The kernel: all events on shared devices at once; their number bounds the memory."""
+
+    root: str
+    shared: SharedDevices
+    name: str
+    within_us: int
+
+    def __call__(self, element: tuple[int, Iterable[Part]]) -> Iterator[tuple[str, DataFile]]:
+        events = pa.concat_tables([table for _, table in read_parts(element[1])])
+        intervals = assign(
+            events["device"].to_numpy(),
+            events["event_time"].cast(pa.int64()).to_numpy(),
+            events["customer"].to_numpy(),
+            self.within_us,
+        )
+        devices = pq.read_table(self.shared.devices)
+        intervals = named(intervals, devices["hash"].to_numpy())
+        yield from write_intervals(self.root, self.name, intervals, self.shared)
+
+
+def write_intervals(
+    root: str, name: str, intervals: Intervals, shared: SharedDevices
+) -> Iterator[tuple[str, DataFile]]:
+    """Write `identity_intervals`, and the file that `AnonymousLinks` reads."""
+    devices = pq.read_table(shared.devices)
+    of_device = devices.take(pa.array(intervals.device))
+    time = pa.timestamp("us", tz="UTC")
+    table = pa.table(
+        {
+            "namespace": of_device["namespace"],
+            "value": of_device["value"],
+            "started_at": pa.array(intervals.start_us, time),
+            "ended_at": pa.array(intervals.end_us, time),
+            "customer_id": hex_text(intervals.customer),
+            "events": intervals.events,
+            "rule": pa.array([RULES[number] for number in intervals.rule.tolist()], pa.string()),
+        },
+        schema=table_schema("identity_intervals"),
+    )
+    path = f"tables/identity_intervals/{name}.parquet"
+    yield "identity_intervals", write_table(root, path, table)
+    links = pq.read_table(shared.links)
+    anonymous = links["customer"].to_numpy() == 0
+    path = f"tables/shared_links/{name}.npz"
+    Path(root, path).parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        Path(root, path),
+        link=links["link"].to_numpy()[anonymous],
+        device=links["device"].to_numpy()[anonymous],
+        interval_device=intervals.device,
+        interval_start_us=intervals.start_us,
+        interval_customer=intervals.customer,
+    )
+    yield "shared_links", DataFile(path, int(anonymous.sum()))
+
+
+class AnonymousLinks:
+    """Links whose customer depends on the time, as `write_intervals` left them."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as stored:
+            self._link, self._device = stored["link"], stored["device"]
+            self._customers = CustomersByTime(
+                stored["interval_device"], stored["interval_start_us"], stored["interval_customer"]
+            )
+
+    def fill(self, customer: np.ndarray, link: np.ndarray, time_us: np.ndarray) -> np.ndarray:
+        """The customers of events, those of anonymous events on shared devices looked up by time.
+
+        Parameters
+        ----------
+        customer : ndarray of uint64
+            Of each event, by its link alone; 0 where that does not tell.
+        link : ndarray of int64
+            Place of its link among all.
+        time_us : ndarray of int64
+            When it happened.
+        """
+        rows = np.flatnonzero(customer == 0)
+        place = np.searchsorted(self._link, link[rows])
+        known = np.append(self._link, -1)[place] == link[rows]
+        rows, device = rows[known], self._device[place[known]]
+        filled = customer.copy()
+        filled[rows] = self._customers.at(device, time_us[rows])
+        return filled
+
+
+class AssignSharedDevices(beam.PTransform):
+    """EventFile to results: files of `identity_intervals` and `shared_links`."""
+
+    def __init__(
+        self, root: str, shared: SharedDevices, folder: str, name: str, within_us: int, threads: int
+    ) -> None:
+        super().__init__()
+        self._read = _ReadTimes(root, shared, folder)
+        self._assign = _Assign(root, shared, name, within_us)
+        self._threads = threads
+
+    def expand(self, files: beam.PCollection) -> beam.PCollection:
+        return (
+            files
+            | "ReadTimes" >> Kernel(self._read, self._threads)
+            | "GatherEvents" >> beam.GroupByKey()
+            | "AssignEvents" >> Kernel(self._assign)
+        )
