@@ -244,6 +244,46 @@ def digest(config: ConfigOption = _CONFIG) -> None:
         typer.echo(f"{value}  {name}")
 
 
+identity_app = typer.Typer(no_args_is_help=True, help="Who is who: explain, split, try out.")
+app.add_typer(identity_app, name="identity")
+
+
+@identity_app.command("show")
+def identity_show(
+    value: Annotated[str, typer.Argument(help="An identifier; personal ones are hashed to look.")],
+    config: ConfigOption = _CONFIG,
+    events: Annotated[int, typer.Option(help="Latest touchpoints to print.", min=0)] = 20,
+) -> None:
+    """Print an identifier's customer: its identifiers, what tied them, what was refused, its events."""
+    from footpath.identities import show
+
+    for line in show(_load(config), _database(config), value, events):
+        typer.echo(line)
+
+
+@identity_app.command("split")
+def identity_split(
+    namespace: Annotated[str, typer.Argument(help="Namespace of the identifier.")],
+    value: Annotated[str, typer.Argument(help="Its value, as a source would give it.")],
+    config: ConfigOption = _CONFIG,
+    undo: Annotated[bool, typer.Option("--undo", help="Take an earlier split back.")] = False,
+) -> None:
+    """Order that an identifier ties nobody to anybody, from the next run on."""
+    from footpath.identities import order_split
+
+    for line in order_split(_load(config), namespace, value, undo):
+        typer.echo(line)
+
+
+@identity_app.command("sensitivity")
+def identity_sensitivity(config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
+    """Build the journey tables with shared devices treated in each way, and print which conclusions change."""
+    from footpath.sensitivity import sensitivity
+
+    for line in sensitivity(_load(config), beam or []):
+        typer.echo(line)
+
+
 def main() -> None:
     """Run the command line; a known error ends with its exit code and no traceback."""
     try:
