@@ -195,11 +195,14 @@ class Namespace(_Model):
 
     personal: bool
     """Replace values by keyed hashes at ingest."""
-    normalise: Literal["exact", "trim", "lower", "email", "phone"] = "trim"
+    normalise: Literal["exact", "trim", "lower", "email", "phone", "domain"] = "trim"
+    """domain: that of an address, unless it is one of `public_domains`."""
     limit: int | None = Field(default=200, ge=1)
     """A customer has at most so many; 1 makes the namespace unique; null for any number."""
     device: bool = False
     """A browser, a phone, a till: it makes no two known customers one and may be shared by several."""
+    account: bool = False
+    """It names the account of a person (B2B) and ties nobody."""
 
 
 def default_namespaces() -> dict[str, Namespace]:
@@ -213,6 +216,15 @@ def default_namespaces() -> dict[str, Namespace]:
     }
 
 
+PUBLIC_DOMAINS = (
+    "aol.com", "fastmail.com", "gmail.com", "gmx.com", "gmx.de", "gmx.net", "googlemail.com",
+    "hey.com", "hotmail.co.uk", "hotmail.com", "hotmail.fr", "icloud.com", "laposte.net",
+    "libero.it", "live.com", "mac.com", "mail.com", "mail.ru", "me.com", "msn.com", "orange.fr",
+    "outlook.com", "proton.me", "protonmail.com", "qq.com", "t-online.de", "web.de", "yahoo.co.uk",
+    "yahoo.com", "yahoo.fr", "yandex.ru", "163.com",
+)  # fmt: skip
+
+
 class Identity(_Model):
     """Who is who."""
 
@@ -223,6 +235,8 @@ class Identity(_Model):
         "00000000-0000-0000-0000-000000000000",
     )  # fmt: skip
     """Values that are no identifier, compared in lower case; all-zero values never are."""
+    public_domains: tuple[str, ...] = PUBLIC_DOMAINS
+    """Domains of mail providers, which are nobody's account."""
     blocked: dict[Name, tuple[str, ...]] = {}
     """Values refused by namespace: kiosks, test accounts."""
     max_stronger: int = Field(default=50, ge=1)
@@ -301,6 +315,8 @@ class Config(_Model):
 
     project: str = Field(min_length=1)
     warehouse: Path = Path("warehouse")
+    subject: Literal["customer", "account"] = "customer"
+    """Whose journeys they are: every person's, or those of accounts, each step with its person."""
     as_of: AwareDatetime | None = None
     """Declared present; default: the greatest event time accepted."""
     min_event_time: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
@@ -320,6 +336,17 @@ class Config(_Model):
         """Declared namespaces that a source uses, strongest first."""
         used = {name for source in self.sources.values() for name in source.identifiers}
         return tuple(name for name in self.identity.namespaces if name in used)
+
+    @property
+    def person_namespaces(self) -> tuple[str, ...]:
+        """Namespaces of persons' identifiers, strongest first."""
+        spec = self.identity.namespaces
+        return tuple(name for name in self.namespaces if not spec[name].account)
+
+    @property
+    def account_namespaces(self) -> tuple[str, ...]:
+        """Namespaces that name accounts, strongest first."""
+        return tuple(name for name in self.namespaces if name not in self.person_namespaces)
 
     @property
     def attributes(self) -> tuple[str, ...]:

@@ -282,6 +282,12 @@ def _cross_checks(config: Config) -> list[Problem]:
                     )
                 )
         problems += _check_references(name, source)
+    if config.subject == "account" and not config.account_namespaces:
+        fix = (
+            "declare a namespace with account: true under identity.namespaces and fill it in a source, "
+            "by a field of its own or, with normalise: domain, by the e-mail address"
+        )
+        problems.append(Problem("subject", "'account' needs a namespace that names accounts", fix))
     problems += _check_attributes(config)
     problems += _check_rules(config)
     return problems

@@ -93,7 +93,8 @@ _EVENT = (
 )
 
 _TOUCHPOINT = (
-    Column("customer_id", TEXT, "resolved customer"),
+    Column("customer_id", TEXT, "resolved customer, or account where accounts are the subject"),
+    Column("person_id", TEXT, "resolved person where accounts are the subject; else null"),
     Column("event_time", TIME, "when it happened, UTC"),
     Column("source", TEXT, "feed that told us of the event"),
     Column("event_id", TEXT, "id within the source; the receipt's id where its lines were folded"),
@@ -240,6 +241,20 @@ _ALL_TABLES = (
                 "authenticated on the device: last before, first after, last of all; or nobody near: "
                 "a customer of its own",
             ),
+        ),
+    ),
+    Table(
+        "accounts",
+        "account, where accounts are the subject",
+        ("account_id",),
+        (
+            Column("account_id", TEXT, "account; the customer_id of its touchpoints"),
+            Column("namespace", TEXT, "namespace that names it"),
+            Column("value", TEXT, "its name: the field's value, or the domain of an address"),
+            Column("persons", pa.int64(), "persons whose own account it is"),
+            Column("first_seen", TIME, "first event that bears it, UTC"),
+            Column("last_seen", TIME, "last event that bears it, UTC"),
+            Column("events", pa.int64(), "events that bear it"),
         ),
     ),
     Table(

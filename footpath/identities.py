@@ -33,13 +33,13 @@ def show(config: Config, database: Path, value: str, events: int) -> Iterator[st
     """
     candidates = [
         (namespace, known)
-        for namespace in config.namespaces
+        for namespace in config.person_namespaces
         for known in _as_known(config, namespace, value)
     ]
     with open_database(database) as connection:
         found = find_identifiers(connection, candidates)
         if not found:
-            looked = ", ".join(config.namespaces)
+            looked = ", ".join(config.person_namespaces)
             raise InputError(
                 f"{value!r} is no identifier of the published version; looked for in {looked}, as it is "
                 "and hashed (the same FOOTPATH_KEY as at ingest is needed)"
@@ -51,7 +51,9 @@ def show(config: Config, database: Path, value: str, events: int) -> Iterator[st
             told.add(customer)
             whose = f"customer {customer}" if customer else f"nobody's: {rule}"
             yield f"{namespace} {known}: {whose}"
-            story = story_of(connection, (namespace, known), customer, config.namespaces, events)
+            story = story_of(
+                connection, (namespace, known), customer, config.person_namespaces, events
+            )
             yield from _told(story, customer)
 
 
@@ -114,8 +116,8 @@ def order_split(config: Config, namespace: str, value: str, undo: bool) -> Itera
     InputError
         If the value can be no identifier of it.
     """
-    if namespace not in config.namespaces:
-        allowed = ", ".join(config.namespaces)
+    if namespace not in config.person_namespaces:
+        allowed = ", ".join(config.person_namespaces)
         found = f"{namespace!r} is no namespace that a source fills"
         raise ConfigError("identity split", [Problem("NAMESPACE", found, f"allowed: {allowed}")])
     known = _as_known(config, namespace, value)

@@ -40,6 +40,8 @@ def normalise(values: pa.Array, how: str) -> pa.Array:
     ['ann@example.com', None]
     >>> normalise(pa.array(["+49 (30) 1234-567", "0049301234567", "x"]), "phone").to_pylist()
     ['49301234567', '49301234567', None]
+    >>> normalise(pa.array(["Ann@Acme.com", "acme.com", "acme"]), "domain").to_pylist()
+    ['acme.com', 'acme.com', None]
     """
     if how == "exact":
         return values
@@ -52,6 +54,10 @@ def normalise(values: pa.Array, how: str) -> pa.Array:
         lowered = pc.utf8_lower(trimmed)
         plausible = pc.match_substring_regex(lowered, r"^[^\s@]+@[^\s@]+$")
         return pc.if_else(plausible, lowered, None)
+    if how == "domain":
+        domain = pc.replace_substring_regex(pc.utf8_lower(trimmed), r"^.*@", "")
+        plausible = pc.match_substring_regex(domain, r"^[^\s@.]+(\.[^\s@.]+)+$")
+        return pc.if_else(plausible, domain, None)
     digits = pc.replace_substring_regex(trimmed, r"[^0-9]", "")
     digits = pc.replace_substring_regex(digits, r"^00", "")
     return pc.if_else(pc.greater_equal(pc.utf8_length(digits), 5), digits, None)
@@ -95,6 +101,9 @@ def _refuse(values: pa.Array, identity: Identity, namespace: str) -> pa.Array:
     declared = pa.array(identity.blocked.get(namespace, ()), pa.string())
     blocked_values = normalise(declared, identity.namespaces[namespace].normalise).drop_null()
     blocked = pc.is_in(values, blocked_values)
+    if identity.namespaces[namespace].normalise == "domain":
+        public = pc.is_in(values, pa.array(identity.public_domains, pa.string()))
+        blocked = pc.or_(blocked, public)
     return pc.if_else(pc.or_(pc.or_(refused, zeros), blocked), None, values)
 
 

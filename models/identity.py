@@ -29,11 +29,14 @@ __all__ = [
     "LinkReader",
     "Resolution",
     "SharedLinks",
+    "column_of",
     "customer_ids",
     "identifier_hash",
     "known_customers",
+    "link_hashes",
     "of_rows",
     "resolve",
+    "texts_at",
 ]
 
 LinkReader = Callable[[str], Iterable[pa.Array]]
@@ -104,11 +107,8 @@ class Resolution:
         texts = [pa.array([], pa.string())]
         for number, namespace in enumerate(self.namespaces):
             wanted = rows[owner == number]
-            read = 0
-            for piece in links(f"id_{namespace}") if len(wanted) else ():
-                start, stop = np.searchsorted(wanted, [read, read + len(piece)])
-                texts.append(piece.take(pa.array(wanted[start:stop] - read)).cast(pa.string()))
-                read += len(piece)
+            if len(wanted):
+                texts.append(texts_at(links(f"id_{namespace}"), wanted))
         return pa.concat_arrays(texts).take(pa.array(np.argsort(order)))
 
 
@@ -156,7 +156,7 @@ def resolve(
         for (codes, _, _), offset in zip(numbered, np.cumsum([0, *sizes[:-1]]), strict=True)
     ]
     del numbered
-    first_us = _whole(links("first_seen"), len(nodes[0]))
+    first_us = column_of(links("first_seen"), len(nodes[0]))
     ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
     found, columns = constrain(nodes, sizes, first_us, namespaces, identity, hashes, ordered)
     first = np.full(len(hashes), np.iinfo(np.int64).max)
@@ -230,6 +230,16 @@ def known_customers(identities: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]
     return found["hash"].to_numpy(), found["customer"].to_numpy()
 
 
+def texts_at(pieces: Iterable[pa.Array], rows: np.ndarray) -> pa.StringArray:
+    """Some rows, ascending, of a column of text that comes in pieces."""
+    found, read = [pa.array([], pa.string())], 0
+    for piece in pieces:
+        start, stop = np.searchsorted(rows, [read, read + len(piece)])
+        found.append(piece.take(pa.array(rows[start:stop] - read)).cast(pa.string()))
+        read += len(piece)
+    return pa.concat_arrays(found)
+
+
 def of_rows(pieces: Iterable[pa.Array], rows: np.ndarray) -> np.ndarray:
     """Some rows, ascending, of a column of numbers or times that comes in pieces, as int64."""
     found, read = [np.zeros(0, np.int64)], 0
@@ -240,7 +250,8 @@ def of_rows(pieces: Iterable[pa.Array], rows: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _whole(pieces: Iterable[pa.Array], length: int) -> np.ndarray:
+def column_of(pieces: Iterable[pa.Array], length: int) -> np.ndarray:
+    """A whole column of numbers or times that comes in pieces, as int64."""
     whole, read = np.empty(length, np.int64), 0
     for piece in pieces:
         whole[read : read + len(piece)] = piece.cast(pa.int64()).to_numpy()
@@ -270,6 +281,19 @@ def _on_shared(nodes: list[np.ndarray], strongest: np.ndarray, fate: np.ndarray)
     return SharedLinks(links[order], devices[order])
 
 
+def link_hashes(links: LinkReader, namespace: str) -> np.ndarray:
+    """The hash of each link's identifier in a namespace, uint64; 0 where it has none."""
+    sql = (
+        f"SELECT coalesce(md5_number_upper({literal(namespace)} || chr(31) || value), 0) AS hash "
+        "FROM piece"
+    )
+    pieces = [
+        query(sql, piece=pa.table({"value": piece}))["hash"].to_numpy()
+        for piece in links(f"id_{namespace}")
+    ]
+    return np.concatenate([np.zeros(0, np.uint64), *pieces])
+
+
 def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Number the identifiers of a namespace by the first link that bears them.
 
@@ -282,16 +306,7 @@ def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, 
     rows : ndarray of int32
         The first link that bears it, ascending.
     """
-    sql = (
-        f"SELECT coalesce(md5_number_upper({literal(namespace)} || chr(31) || value), 0) AS hash "
-        "FROM piece"
-    )
-    pieces = [
-        query(sql, piece=pa.table({"value": piece}))["hash"].to_numpy()
-        for piece in links(f"id_{namespace}")
-    ]
-    of_link = np.concatenate([np.zeros(0, np.uint64), *pieces])
-    del pieces
+    of_link = link_hashes(links, namespace)
     order = np.argsort(of_link).astype(np.int32)
     ordered = of_link[order]
     opens = np.ones(len(order), bool)

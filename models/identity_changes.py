@@ -84,5 +84,5 @@ def _degree(customers: np.ndarray, of_pairs: np.ndarray) -> np.ndarray:
     """In how many of the pairs each customer is."""
     distinct, counts = np.unique(of_pairs, return_counts=True)
     place = np.searchsorted(distinct, customers)
-    known = np.append(distinct, 0)[place] == customers
+    known = np.append(distinct, np.uint64(0))[place] == customers
     return np.where(known, np.append(counts, 0)[place], 0)

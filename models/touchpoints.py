@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from contracts.config import Config
 from contracts.schemas import table_schema
-from models.dictionaries import codes_of, encode
+from models.dictionaries import DICTIONARY, codes_of, encode
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.money import from_units, to_units
@@ -82,11 +82,23 @@ def build_touchpoints(events: pa.Table, config: Config) -> Cut:
         "step": _steps(opens_journey),
         "dwell_s": pa.array(dwell, mask=ends),
         "converts": pa.array(converts),
+        "person_id": _persons(ordered),
         "lines": pa.array(lines, pa.int32()),
     }
     names = [f.name for f in table_schema("touchpoints", attributes=attributes)]
     touchpoints = pa.table({n: columns[n] if n in columns else ordered[n] for n in names})
     return Cut(touchpoints, _sessions(touchpoints, sessions_at, attributes), folded)
+
+
+def _persons(events: pa.Table) -> pa.DictionaryArray:
+    """Who took each step of an account's journey; nobody where customers are the subject."""
+    if "person" not in events.column_names:
+        return pa.nulls(len(events), DICTIONARY)
+    persons, place = np.unique(events["person"].to_numpy(), return_inverse=True)
+    known = persons[place] != 0
+    return pa.DictionaryArray.from_arrays(
+        pa.array(place.astype(np.int32), mask=~known), hex_text(persons)
+    )
 
 
 def _order(events: pa.Table) -> np.ndarray:

@@ -49,7 +49,7 @@ def _contracts(run: Run) -> dict[str, str]:
     """
     config, pseudonymiser = run.config, run.pseudonymiser()
     shared = (
-        config.identity.model_dump(mode="json", include={"null_like", "blocked"}),
+        config.identity.model_dump(mode="json", include={"null_like", "blocked", "public_domains"}),
         [
             config.identity.namespaces[name].model_dump(include={"personal", "normalise"})
             for name in config.namespaces

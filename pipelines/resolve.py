@@ -20,8 +20,17 @@ import pyarrow.parquet as pq
 from contracts.config import Identity
 from contracts.lake import DataFile, digest_of
 from contracts.schemas import table_schema
+from models.accounts import account_table, accounts_of
 from models.dictionaries import DICTIONARY
-from models.identity import LinkReader, Resolution, known_customers, of_rows, resolve
+from models.identity import (
+    LinkReader,
+    Resolution,
+    column_of,
+    known_customers,
+    link_hashes,
+    of_rows,
+    resolve,
+)
 from models.identity_changes import changes
 from models.identity_refusals import refusals
 from models.shared_devices import last_of_all
@@ -59,9 +68,11 @@ def _fingerprint(run: Run) -> str:
         2,
         files,
         [
-            (name, identity.namespaces[name].limit, identity.namespaces[name].device)
+            (name, spec.limit, spec.device, spec.account)
             for name in run.config.namespaces
+            for spec in [identity.namespaces[name]]
         ],
+        run.config.subject,
         (identity.max_stronger, identity.max_weaker, identity.shared_devices, identity.within),
         read_splits(run.lake),
     )
@@ -103,6 +114,8 @@ class _Resolve:
 
     root: str
     namespaces: tuple[str, ...]
+    accounts: tuple[str, ...]
+    """Namespaces that name accounts; none where customers are the subject."""
     identity: Identity
     splits: tuple[tuple[str, str], ...]
     name: str
@@ -129,6 +142,29 @@ class _Resolve:
             yield "identity_changes", write_table(self.root, file, changed)
         if len(resolution.on_shared.link):
             yield from self._shared_devices(resolution, links)
+        if self.accounts:
+            yield from self._accounts(resolution, links)
+
+    def _accounts(
+        self, resolution: Resolution, links: LinkReader
+    ) -> Iterator[tuple[str, DataFile]]:
+        """Accounts of links and persons, and the table of accounts."""
+        person = resolution.link_customers
+        numbers = [
+            column_of(links(name), len(person)) for name in ("first_seen", "last_seen", "events")
+        ]
+        borne = [link_hashes(links, name) for name in self.accounts]
+        accounts = accounts_of(borne, person, numbers[0], numbers[2])
+        path = f"tables/link_accounts/{self.name}.npz"
+        Path(self.root, path).parent.mkdir(parents=True, exist_ok=True)
+        np.savez(Path(self.root, path), **vars(accounts))
+        yield "link_accounts", DataFile(path, len(person))
+        tables = [
+            account_table(name, links, hashes, numbers, accounts)
+            for name, hashes in zip(self.accounts, borne, strict=True)
+        ]
+        file = f"tables/accounts/{self.name}.parquet"
+        yield "accounts", write_table(self.root, file, pa.concat_tables(tables))
 
     def _changes(self, resolution: Resolution) -> pa.Table:
         """What became of the customers of the published version."""
@@ -191,7 +227,14 @@ def _execute(run: Run) -> dict[str, Any]:
     identities = tuple(file.path for file in run.base.tables.get("identities", []))
     before = _Before(identities, run.base.version, run.run_id, datetime.now(UTC))
     kernel = _Resolve(
-        root, config.namespaces, config.identity, read_splits(run.lake), name, shared, before
+        root,
+        config.person_namespaces,
+        config.account_namespaces if config.subject == "account" else (),
+        config.identity,
+        read_splits(run.lake),
+        name,
+        shared,
+        before,
     )
     with run.pipeline() as pipeline:
         resolved = pipeline | "Links" >> beam.Create([links]) | "Resolve" >> Kernel(kernel)
@@ -228,6 +271,8 @@ _TABLES = (
     "identity_refusals",
     "identity_intervals",
     "shared_links",
+    "accounts",
+    "link_accounts",
 )
 
 STAGE = Stage("resolve", ("events",), _fingerprint, _execute)

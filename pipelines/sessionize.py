@@ -29,7 +29,7 @@ def _fingerprint(run: Run) -> str:
     return digest_of(
         "sessionize",
         1,
-        run.draft.names("events", "link_customers", "shared_links"),
+        run.draft.names("events", "link_customers", "shared_links", "link_accounts"),
         [rule.model_dump(mode="json") for rule in config.touchpoints],
         config.session.model_dump(mode="json"),
         config.journey.model_dump(mode="json"),
@@ -83,7 +83,10 @@ def _execute(run: Run) -> dict[str, Any]:
     folder = scratch_folder(run, "sessionize")
     result = folder / "result.json"
     (customers,) = run.draft.tables["link_customers"]
-    shared = next((file.path for file in run.draft.tables["shared_links"]), None)
+    shared, accounts = (
+        next((file.path for file in run.draft.tables[table]), None)
+        for table in ("shared_links", "link_accounts")
+    )
     buckets = _buckets(run)
     name = digest_of(run.run_id, "sessionize")
     with run.pipeline() as pipeline:
@@ -91,7 +94,9 @@ def _execute(run: Run) -> dict[str, Any]:
             pipeline
             | "Units" >> beam.Create(_units(run))
             | "BucketEvents"
-            >> BucketEvents(root, run.config, customers.path, shared, str(folder), buckets, threads)
+            >> BucketEvents(
+                root, run.config, customers.path, shared, accounts, str(folder), buckets, threads
+            )
         )
         written = bucketed.main | "Sessionize" >> Sessionize(root, run.config, name, threads)
         collect((bucketed.results, written), result)
@@ -138,7 +143,12 @@ def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([{**numbers, **row} for row in rows], schema=schema)
 
 
-STAGE = Stage("sessionize", ("events", "link_customers", "shared_links"), _fingerprint, _execute)
+STAGE = Stage(
+    "sessionize",
+    ("events", "link_customers", "shared_links", "link_accounts"),
+    _fingerprint,
+    _execute,
+)
 
 if __name__ == "__main__":
     main(STAGE)

@@ -12,6 +12,8 @@ from typing import Any
 
 import duckdb
 
+from contracts.sql_text import identifier, literal
+
 __all__ = ["Story", "find_identifiers", "story_of"]
 
 Identifier = tuple[str, str]
@@ -53,7 +55,7 @@ def find_identifiers(
 
 def story_of(
     connection: duckdb.DuckDBPyConnection,
-    identifier: Identifier,
+    known: Identifier,
     customer_id: str | None,
     namespaces: Sequence[str],
     events: int,
@@ -62,7 +64,7 @@ def story_of(
 
     Parameters
     ----------
-    identifier : (namespace, value)
+    known : (namespace, value)
         As the lake knows it.
     customer_id : str or None
         Its customer; without one the story is that of the identifier alone.
@@ -74,7 +76,7 @@ def story_of(
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE mine AS SELECT namespace, value, first_seen, last_seen, events, rule "
         "FROM identities WHERE customer_id = $customer OR (namespace = $namespace AND value = $value)",
-        {"customer": customer_id, "namespace": identifier[0], "value": identifier[1]},
+        {"customer": customer_id, "namespace": known[0], "value": known[1]},
     )
     identifiers = connection.execute("FROM mine ORDER BY first_seen, namespace, value").fetchall()
     refusals = connection.execute(
@@ -87,7 +89,7 @@ def story_of(
         "SELECT namespace, value, started_at, ended_at, customer_id, events, rule FROM identity_intervals "
         "WHERE customer_id = $customer OR (namespace = $namespace AND value = $value) "
         "ORDER BY started_at, namespace, value",
-        {"customer": customer_id, "namespace": identifier[0], "value": identifier[1]},
+        {"customer": customer_id, "namespace": known[0], "value": known[1]},
     ).fetchall()
     latest = connection.execute(
         "SELECT event_time, source, channel, touchpoint, session_id FROM touchpoints WHERE customer_id = ? "
@@ -107,12 +109,13 @@ def _edges(
 ) -> list[tuple[Any, ...]]:
     """Pairs of identifiers on one event, one of them among ``mine``."""
     pairs = " UNION ALL ".join(
-        f"SELECT '{one}', \"id_{one}\", '{other}', \"id_{other}\", min(event_time) AS first_seen, count(*) "
-        f'FROM events WHERE "id_{one}" IS NOT NULL AND "id_{other}" IS NOT NULL '
-        f"AND (\"id_{one}\" IN (SELECT value FROM mine WHERE namespace = '{one}') "
-        f"OR \"id_{other}\" IN (SELECT value FROM mine WHERE namespace = '{other}')) GROUP BY ALL"
+        f"SELECT {literal(one)}, {first}, {literal(other)}, {second}, min(event_time), count(*) FROM events "
+        f"WHERE {first} IS NOT NULL AND {second} IS NOT NULL "
+        f"AND ({first} IN (SELECT value FROM mine WHERE namespace = {literal(one)}) "
+        f"OR {second} IN (SELECT value FROM mine WHERE namespace = {literal(other)})) GROUP BY ALL"
         for place, one in enumerate(namespaces)
         for other in namespaces[place + 1 :]
+        for first, second in [(identifier(f"id_{one}"), identifier(f"id_{other}"))]
     )
     if not pairs:
         return []

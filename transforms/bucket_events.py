@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from contracts.config import Config
 from contracts.schemas import table_schema
+from models.accounts import Accounts
 from models.event_keys import bucket_of
 from models.touchpoint_rules import apply_rules
 from transforms.kernel import Kernel
@@ -43,12 +44,15 @@ class _BucketFiles:
     """File of uint64: customer of every link of every file."""
     shared: str | None
     """File of `AnonymousLinks`, where devices are shared."""
+    accounts: str | None
+    """File of `Accounts`, where accounts are the subject."""
     folder: str
     buckets: int
 
     def __call__(self, files: tuple[LinkedFile, ...]) -> Iterator[Any]:
         customers = np.load(Path(self.root, self.customers), mmap_mode="r")
         anonymous = AnonymousLinks(Path(self.root, self.shared)) if self.shared else None
+        accounts = _accounts(Path(self.root, self.accounts)) if self.accounts else None
         taken = set(table_schema("touchpoints", attributes=self.config.attributes).names)
         columns = [
             name
@@ -56,7 +60,7 @@ class _BucketFiles:
             if name in taken
         ]
         texts = [name for name in columns if name not in ("event_id", "transaction_id")]
-        tables, of_rows = [], []
+        tables, of_rows, persons = [], [], []
         for file in files:
             table = pq.read_table(
                 Path(self.root, file.path),
@@ -70,9 +74,14 @@ class _BucketFiles:
             if anonymous is not None:
                 time_us = table["event_time"].cast(pa.int64()).to_numpy()
                 customer = anonymous.fill(customer, link, time_us)
+            if accounts is not None:
+                persons.append(customer)
+                customer = accounts.subjects(customer, link)
             of_rows.append(customer)
             tables.append(table.drop_columns(["link"]))
         events = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        if persons:
+            events = events.append_column("person", pa.array(np.concatenate(persons)))
         yield from self._ruled(events, np.concatenate(of_rows), files[0])
 
     def _ruled(self, events: pa.Table, customer: np.ndarray, first: LinkedFile) -> Iterator[Any]:
@@ -104,6 +113,11 @@ class _BucketFiles:
         yield from spill(events, codes, self.folder, name)
 
 
+def _accounts(path: Path) -> Accounts:
+    with np.load(path) as stored:
+        return Accounts(stored["of_link"], stored["person"], stored["account"])
+
+
 class BucketEvents(beam.PTransform):
     """Tuples of LinkedFile to (bucket, Part of events with their customer); results for the accounting."""
 
@@ -113,12 +127,13 @@ class BucketEvents(beam.PTransform):
         config: Config,
         customers: str,
         shared: str | None,
+        accounts: str | None,
         folder: str,
         buckets: int,
         threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _BucketFiles(root, config, customers, shared, folder, buckets)
+        self._kernel = _BucketFiles(root, config, customers, shared, accounts, folder, buckets)
         self._threads = threads
 
     def expand(self, files: beam.PCollection) -> Any:
