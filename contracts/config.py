@@ -29,6 +29,9 @@ from contracts.expressions import Expression
 __all__ = [
     "END_NODES",
     "OTHER",
+    "PERIODS",
+    "PERSONA",
+    "Attribution",
     "Config",
     "Consent",
     "Identity",
@@ -46,6 +49,12 @@ OTHER = "other"
 
 END_NODES = ("START", "CONVERSION", "DROP_OFF", "OPEN")
 """Names reserved for the ends of a journey."""
+
+PERIODS = ("week", "month", "quarter", "year")
+"""Segments by the time a journey began, unless an attribute has the name."""
+
+PERSONA = "persona"
+"""Segment by the persona a journey was given to."""
 
 Duration = Annotated[
     timedelta,
@@ -285,9 +294,29 @@ class Graph(_Model):
     """What the stage-transition graph is sliced by."""
 
     segments: tuple[str, ...] = ("entry_channel",)
-    """Columns of `journeys`: entry_channel, or an attribute (its first value in the journey)."""
+    """entry_channel, persona, a period (week, month, quarter, year of the journey's begin), or an
+    attribute (its first value in the journey)."""
+    returns: OneOrMany = ("return", "order_cancelled")
+    """Touchpoints that are returns; `stages` tells after which nodes they follow."""
+    complaints: OneOrMany = ("support_ticket",)
+    """Touchpoints that are complaints."""
     min_volume: int = Field(default=200, ge=1)
     """A finding needs at least so many departures behind it."""
+
+
+class Attribution(_Model):
+    """How conversions are shared out among what came before them."""
+
+    levels: tuple[str, ...] | None = None
+    """touchpoint, channel, or attributes of touchpoints; default: touchpoint, channel and, if it is
+    an attribute, campaign."""
+    transform: Literal["unique", "exposure", "first", "frequency"] = "unique"
+    """Repeats in a path: kept; those in a row made one; only the first kept; the first, told apart by
+    how often."""
+    lookback: Duration | None = None
+    """What lies longer before the conversion earns nothing; default: the whole journey counts."""
+    half_life: Duration = timedelta(days=7)
+    """Of the model time_decay."""
 
 
 class Privacy(_Model):
@@ -327,6 +356,7 @@ class Config(_Model):
     journey: Journey = Journey()
     identity: Identity = Identity()
     graph: Graph = Graph()
+    attribution: Attribution = Attribution()
     personas: Personas = Personas()
     privacy: Privacy = Privacy()
     lake: Lake = Lake()
@@ -357,6 +387,12 @@ class Config(_Model):
     def has_personal_identifiers(self) -> bool:
         """Whether a source fills a namespace whose values must be hashed."""
         return any(self.identity.namespaces[name].personal for name in self.namespaces)
+
+    @property
+    def attribution_levels(self) -> tuple[str, ...]:
+        """What conversions are credited to."""
+        campaign = ("campaign",) if "campaign" in self.attributes else ()
+        return self.attribution.levels or ("touchpoint", "channel", *campaign)
 
     @property
     def pre_purchase_stages(self) -> tuple[str, ...]:

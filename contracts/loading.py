@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contracts import config as config_module
-from contracts.config import END_NODES, OTHER, Config, Source
+from contracts.config import END_NODES, OTHER, PERIODS, PERSONA, Config, Source
 from contracts.errors import ConfigError, Problem
 from contracts.expressions import references
 from contracts.schemas import TABLES
@@ -334,10 +334,16 @@ def _check_attributes(config: Config) -> list[Problem]:
         for name in config.attributes
         if name in reserved or name.startswith("id_")
     ]
-    allowed = ["entry_channel", *config.attributes]
+    allowed = ["entry_channel", PERSONA, *PERIODS, *config.attributes]
     problems += [
         Problem("graph.segments", f"{name!r} is no attribute", _near(name, allowed))
         for name in config.graph.segments
+        if name not in allowed
+    ]
+    allowed = ["touchpoint", "channel", *config.attributes]
+    problems += [
+        Problem("attribution.levels", f"{name!r} is no attribute", _near(name, allowed))
+        for name in config.attribution_levels
         if name not in allowed
     ]
     if config.session.split_on_campaign and "campaign" not in config.attributes:

@@ -142,8 +142,27 @@ _DWELL = (
     Column("dwell_p90_s", pa.float64(), "90% quantile of dwell time, seconds (1% relative error)"),
 )
 
+
+def _score(name: str, comment: str) -> tuple[Column, ...]:
+    return (
+        Column(name, pa.float64(), f"{comment}; null if nobody answered"),
+        Column(f"{name}_answers", pa.int64(), "number of answers"),
+        Column(f"{name}_low", pa.float64(), f"95% interval of {name}, low end"),
+        Column(f"{name}_high", pa.float64(), f"95% interval of {name}, high end"),
+    )
+
+
+def _follower(name: str) -> tuple[Column, ...]:
+    return (
+        Column(f"{name}_journeys", pa.int64(), f"journeys with a {name} after a visit here"),
+        Column(f"{name}_p", pa.float64(), f"{name}_journeys / journeys"),
+        Column(f"{name}_low", pa.float64(), "95% Wilson interval, low end"),
+        Column(f"{name}_high", pa.float64(), "95% Wilson interval, high end"),
+    )
+
+
 _SLICE = (
-    Column("level", TEXT, "what a node is: stage, touchpoint or channel"),
+    Column("level", TEXT, "what a node is: stage, touchpoint, channel or session"),
     Column("segment", TEXT, "attribute the journeys were sliced by; 'all' for none"),
     Column("segment_value", TEXT, "value of that attribute; 'all' for none"),
 )
@@ -331,23 +350,55 @@ _ALL_TABLES = (
         ("level", "segment", "segment_value", "node"),
         (
             *_SLICE,
-            Column("node", TEXT, "stage, touchpoint or channel"),
+            Column(
+                "node",
+                TEXT,
+                "stage, touchpoint, channel, or session (entry channel: stage it reached)",
+            ),
             Column("visits", pa.int64(), "arrivals at the node, equal to departures"),
             Column("journeys", pa.int64(), "journeys that visit it"),
             Column("customers", pa.int64(), "customers who visit it"),
             *_DWELL,
-            Column("csat", pa.float64(), "mean satisfaction answer, 0..1"),
-            Column("csat_answers", pa.int64(), "number of satisfaction answers"),
-            Column("csat_low", pa.float64(), "95% interval of csat, low end"),
-            Column("csat_high", pa.float64(), "95% interval of csat, high end"),
             Column(
-                "conversion_p", pa.float64(), "probability to convert from here (absorbing chain)"
+                "settled",
+                pa.int64(),
+                "visits on the way to the first conversion, older than the journey gap at the "
+                "watermark: nothing that follows them is hidden",
+            ),
+            Column(
+                "conversion_p",
+                pa.float64(),
+                "probability that a visit before the journey's conversion leads to it (absorbing "
+                "chain of the settled moves); null if none is settled",
+            ),
+            Column("conversion_low", pa.float64(), "95% interval over customers, low end"),
+            Column("conversion_high", pa.float64(), "95% interval over customers, high end"),
+            Column(
+                "chain_order",
+                pa.int32(),
+                "1; 2 where the move depends on the node before, too, as held-out customers show; "
+                "0 if nothing is settled",
+            ),
+            Column(
+                "steps_to_conversion",
+                pa.float64(),
+                "expected moves from here to the conversion, of those who convert",
+            ),
+            Column(
+                "time_to_conversion_s",
+                pa.float64(),
+                "expected seconds from here to the conversion, of those who convert",
             ),
             Column("drop_offs", pa.int64(), "journeys that ended here without conversion"),
             Column("opens", pa.int64(), "journeys that stand here, not ended"),
             Column("drop_off_p", pa.float64(), "drop_offs / (visits - opens)"),
             Column("drop_off_low", pa.float64(), "95% Wilson interval, low end"),
             Column("drop_off_high", pa.float64(), "95% Wilson interval, high end"),
+            *_score("csat", "mean satisfaction answer, 0..1"),
+            *_score("nps", "net promoter score, -100..100"),
+            *_score("sentiment", "mean sentiment, -1..1"),
+            *_follower("return"),
+            *_follower("complaint"),
         ),
     ),
     Table(
@@ -364,6 +415,12 @@ _ALL_TABLES = (
             Column("probability_low", pa.float64(), "95% Wilson interval, low end"),
             Column("probability_high", pa.float64(), "95% Wilson interval, high end"),
             *_DWELL,
+            Column(
+                "settled",
+                pa.int64(),
+                "such moves on the way to the first conversion (which moves to CONVERSION, whatever "
+                "follows), from visits older than the journey gap at the watermark",
+            ),
         ),
     ),
     Table(
@@ -372,13 +429,33 @@ _ALL_TABLES = (
         ("model", "level", "node"),
         (
             Column("model", TEXT, "how credit is shared; an association, never a cause"),
-            Column("level", TEXT, "stage, touchpoint or channel"),
-            Column("node", TEXT, "node credited"),
+            Column("level", TEXT, "touchpoint, channel, or an attribute such as campaign"),
+            Column("node", TEXT, "node credited; (direct): converted at once"),
             Column("credit", pa.float64(), "share of all conversions, 0..1"),
+            Column("credit_low", pa.float64(), "95% interval over customers, low end"),
+            Column("credit_high", pa.float64(), "95% interval over customers, high end"),
             Column(
                 "conversions", pa.decimal128(18, 6), "credited; sums exactly to all conversions"
             ),
             Column("value", MONEY, "value credited; sums exactly to that of all conversions"),
+            Column("value_low", pa.float64(), "95% interval over customers, low end"),
+            Column("value_high", pa.float64(), "95% interval over customers, high end"),
+            Column(
+                "journeys", pa.int64(), "settled, ended journeys with the node before a conversion"
+            ),
+            Column(
+                "plain_lift",
+                pa.float64(),
+                "their conversion rate / that of the others; flatters what comes late or often",
+            ),
+            Column(
+                "lift",
+                pa.float64(),
+                "conversion rate of those who come to the node / of those as far who go elsewhere "
+                "(Mantel-Haenszel by position); an association, no cause",
+            ),
+            Column("lift_low", pa.float64(), "95% interval over customers, low end"),
+            Column("lift_high", pa.float64(), "95% interval over customers, high end"),
         ),
     ),
     Table(

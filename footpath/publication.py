@@ -56,14 +56,14 @@ def _execute(run: Run) -> dict[str, Any]:
 
 
 def _write_graphs(run: Run) -> None:
-    """The graph of all journeys at both levels as GraphML, for Gephi, yEd, igraph and networkx."""
+    """The graph of all journeys at every level as GraphML, for Gephi, yEd, igraph and networkx."""
     stages, transitions = (
         pa.concat_tables([pq.read_table(path) for path in run.lake.paths(run.draft, name)])
         for name in ("stages", "transitions")
     )
     folder = run.lake.draft_folder / GRAPHS
     folder.mkdir(exist_ok=True)
-    for level in ("stage", "touchpoint") if len(stages) else ():
+    for level in sorted(set(stages["level"].to_pylist())):
         text = to_graphml(to_graph(stages, transitions, level))
         (folder / f"{level}.graphml").write_text(text, encoding="utf-8")
 

@@ -15,7 +15,7 @@ from pipelines.job import Run, Stage, run_stage
 
 __all__ = ["STAGES", "run_stages"]
 
-STAGES = ("ingest", "resolve", "sessionize", "journeys", "graph", "personas", "publish")
+STAGES = ("ingest", "resolve", "sessionize", "journeys", "personas", "graph", "publish")
 """Stages in the order in which they run."""
 
 _LOG = logging.getLogger("footpath")

@@ -7,6 +7,8 @@ to j of a walk from i being N[i, j]:
 
 - probability to convert from each node:  b = N r
 - expected moves until the end:           N 1
+- of those who convert, expected moves until CONVERSION:  (N b) / b, and expected time: (N w) / b with
+  w[i] = sum over j of P[i, j] b[j] wait[i, j], the waits being means by move
 - removal effect of node j, every arrival at j sent to DROP_OFF:
 
       RE[j] = 1 - P(conversion without j) / P(conversion) = N[START, j] b[j] / (N[j, j] b[START])
@@ -34,6 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,11 +57,17 @@ class AbsorbingChain:
         Ends of each edge; START only as a source, CONVERSION, DROP_OFF and OPEN only as targets.
     count : array_like, shape (n_edges,)
         Moves along it, 0 and more; edges that repeat are added.
+    wait_s : array_like, shape (n_edges,), optional
+        Seconds waited before all these moves together, for `time_to_conversion`.
 
     Attributes
     ----------
     nodes : tuple of str
         START, then all nodes in alphabetic order. Results are in this order.
+    determined : ndarray of bool, shape (n_nodes,)
+        Whether an end was ever reached from the node.
+    departures : ndarray, shape (n_nodes,)
+        Moves from each node that count: none into OPEN or into an undetermined node.
 
     Raises
     ------
@@ -81,7 +90,13 @@ class AbsorbingChain:
     [0.0, 0.75, 0.5]
     """
 
-    def __init__(self, source: Sequence[str], target: Sequence[str], count: ArrayLike) -> None:
+    def __init__(
+        self,
+        source: Sequence[str],
+        target: Sequence[str],
+        count: ArrayLike,
+        wait_s: ArrayLike | None = None,
+    ) -> None:
         ends = {CONVERSION, DROP_OFF, OPEN}
         if START in set(target) or ends & set(source):
             raise ValueError("a move can't enter START or leave CONVERSION, DROP_OFF or OPEN")
@@ -91,38 +106,82 @@ class AbsorbingChain:
         rows = np.array([places[name] for name in source], dtype=np.int64)
         columns = np.array([places[name] for name in target], dtype=np.int64)
         n = len(self.nodes)
-        moves = np.zeros((n, n + 3))
-        np.add.at(moves, (rows, columns), np.asarray(count, dtype=np.float64))
+        moves = _sums(rows, columns, count, (n, n + 3))
         self.determined = _leads_to_an_end(moves[:, : n + 2])
         moves = moves[:, : n + 2] * self.determined[:, None]
         moves[:, :n] *= self.determined
-        departures = moves.sum(axis=1, keepdims=True)
-        shares = np.divide(moves, departures, out=np.zeros_like(moves), where=departures > 0)
+        self.departures = moves.sum(axis=1)
+        shares = _ratio(moves, self.departures[:, None])
         self._among, self._converting = shares[:, :n], shares[:, n]
+        waits = _sums(rows, columns, 0 if wait_s is None else wait_s, (n, n + 3))[:, : n + 1]
+        self._waited = _ratio(waits * (moves[:, : n + 1] > 0), self.departures[:, None])
+
+    @cached_property
+    def expected_visits(self) -> Floats:
+        """N: expected visits to each node (column) of a walk from each (row), its own included."""
+        return np.linalg.inv(np.eye(len(self.nodes)) - self._among).astype(np.float64, copy=False)
 
     @cached_property
     def conversion_p(self) -> Floats:
         """P(conversion) from each node, shape (n_nodes,); NaN where only OPEN was ever reached."""
-        p = np.linalg.solve(np.eye(len(self.nodes)) - self._among, self._converting)
-        return np.where(self.determined, np.clip(p, 0.0, 1.0), np.nan)
+        return np.where(self.determined, np.clip(self._solved(self._converting), 0, 1), np.nan)
 
     @cached_property
     def expected_steps(self) -> Floats:
         """Expected moves from each node until the journey's end, the last one included."""
-        ones = np.ones(len(self.nodes))
-        steps = np.linalg.solve(np.eye(len(self.nodes)) - self._among, ones)
-        return np.where(self.determined, steps, np.nan)
+        return np.where(self.determined, self._solved(np.ones(len(self.nodes))), np.nan)
+
+    @cached_property
+    def steps_to_conversion(self) -> Floats:
+        """Expected moves from each node until CONVERSION, of those who convert; NaN if none do."""
+        p = self._solved(self._converting)
+        return _ratio(self._solved(p), np.where(self.determined & (p > 0), p, 0), missing=np.nan)
+
+    @cached_property
+    def time_to_conversion(self) -> Floats:
+        """Expected seconds from each node until CONVERSION, of those who convert; NaN if none do.
+
+        A wait is taken to depend on its move alone.
+        """
+        p = self._solved(self._converting)
+        waited = self._waited @ np.append(p, 1.0)
+        return _ratio(self._solved(waited), np.where(self.determined & (p > 0), p, 0), np.nan)
 
     @cached_property
     def removal_effect(self) -> Floats:
         """Share of conversions lost if every arrival at the node ended in DROP_OFF; 0 for START."""
-        visits = np.linalg.inv(np.eye(len(self.nodes)) - self._among)
-        p = visits @ self._converting
+        p = self.expected_visits @ self._converting
         if not p[0] > 0:
             return np.zeros(len(self.nodes))
-        effect = visits[0] * p / (np.diagonal(visits) * p[0])
+        effect = self.expected_visits[0] * p / (np.diagonal(self.expected_visits) * p[0])
         effect[0] = 0.0
         return np.clip(effect, 0.0, 1.0)
+
+    def removal_effects(self, sets: Sequence[Sequence[int]]) -> Floats:
+        """Removal effect of each set of nodes, given by their places, removed together."""
+        p = self.expected_visits @ self._converting
+        if not p[0] > 0:
+            return np.zeros(len(sets))
+        visits = self.expected_visits
+        lost = [visits[0, j] @ np.linalg.solve(visits[np.ix_(j, j)], p[j]) for j in map(list, sets)]
+        return np.clip(np.array(lost) / p[0], 0.0, 1.0)
+
+    def _solved(self, right: Floats) -> Floats:
+        leaving = np.eye(len(self.nodes)) - self._among
+        return np.linalg.solve(leaving, right).astype(np.float64, copy=False)
+
+
+def _sums(rows: Any, columns: Any, values: ArrayLike, shape: tuple[int, int]) -> Floats:
+    """A matrix of the values added at their places."""
+    sums = np.zeros(shape)
+    np.add.at(sums, (rows, columns), np.asarray(values, dtype=np.float64))
+    return sums
+
+
+def _ratio(numerator: Floats, denominator: Floats, missing: float = 0.0) -> Floats:
+    """Quotients; `missing` where the denominator is 0."""
+    filled = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), missing)
+    return np.divide(numerator, denominator, out=filled, where=denominator > 0)
 
 
 def _leads_to_an_end(moves: Floats) -> NDArray[np.bool_]:

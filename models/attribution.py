@@ -1,38 +1,28 @@
-"""Attribution: which touchpoints and channels the conversions came by.
+"""Attribution: which touchpoints, channels and campaigns the conversions came by.
 
-Every conversion is one unit of credit, shared out among the touchpoints that came before it:
-
-- ``first``, ``last``: all to the first or the last of them;
-- ``linear``: in equal parts to all of them;
-- ``removal_effect``: in proportion to the share of conversions that come by way of a node in the
-  chain of all journeys, the lost ones included (`models.absorbing_chain`).
-
-A path ends where the journey first converts: the conversion's own touchpoint and what follows it
-(delivery, service) earn nothing, or else the checkout page would earn everything. Who converts at
-once came by ``(direct)``. Lost journeys count to their end; journeys under way count up to there.
-
-`count_paths` counts a bucket of customers into integers that can be added (`models.counts`):
-
-===============  ================================================================================
-measure          what `count` holds
-===============  ================================================================================
-moves            moves of the paths, from START to CONVERSION, DROP_OFF or OPEN
-first, last      converted paths that begin, end with source_node
-linear           visits to source_node of converted paths, `bin` the length of the path
-..._value        the value of these journeys, in ten-thousandths, instead of their number
-===============  ================================================================================
+Every conversion is one unit of credit, and so is its value. `models.attribution_paths` says what a
+path is and how six models share it out; the seventh, ``removal_effect``, shares all conversions in
+proportion to the part of them that would be lost if every arrival at a node were a drop-off, in the
+chain of all paths, lost ones included (`models.absorbing_chain`), for all nodes at once. Under the
+transform ``frequency`` all states of a node are removed together.
 
 `credit` shares out exactly: credits are whole millionths of a conversion and ten-thousandths of a
 currency unit, rounded by largest remainder, so every model's credits sum to the total to the last
 digit.
 
-All four describe who was there, not who caused it: removal effects follow frequency, and no model
-can show a touchpoint that hurts.
+Each share has the 95% interval of a jackknife that deletes one group of customers after the other
+(`models.customer_groups`): Wilson's for the effective number of conversions, so that it stays within
+0..1. It tells how the *sharing out* would vary with other customers of the same kind; of the number of
+conversions there is nothing unsure.
+
+All of them describe who was there, not who caused it: removal effects follow frequency, and no model
+can show a touchpoint that hurts. `models.lift` stands beside them for that reason.
 
 References
 ----------
 .. [1] E. Anderl, I. Becker, F. von Wangenheim, J. H. Schumann, "Mapping the customer journey",
    IJRM 33 (2016), 457-474.
+.. [2] B. Efron, C. Stein, "The jackknife estimate of variance", Annals of Statistics 9 (1981).
 """
 
 from __future__ import annotations
@@ -47,98 +37,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from contracts.schemas import TABLES, table_schema
-from models.absorbing_chain import START, AbsorbingChain
-from models.counts import codes, counts_rows, merge_counts, starts, sum_by
-from models.transition_counts import OUTCOMES, in_order, outcome_codes
+from models.absorbing_chain import CONVERSION, DROP_OFF, START, AbsorbingChain
+from models.attribution_paths import CREDIT_UNIT, POSITIONS, SEEN
+from models.counts import encode
+from models.customer_groups import GROUPS, t95
+from models.intervals import wilson_interval
+from models.lift import Reached, lift
 
-__all__ = ["DIRECT", "count_paths", "credit"]
+__all__ = ["MODELS", "credit"]
 
-DIRECT = "(direct)"
-"""Where a journey came from that converted with its first touchpoint."""
+MODELS = ("removal_effect", "shapley", "first", "last", "linear", "position", "time_decay")
+"""How conversions are shared out."""
 
-_LEVELS = ("touchpoint", "channel")
-_MEASURES = ("moves", *(m + v for m in ("first", "last", "linear") for v in ("", "_value")))
 _CREDIT_DIGITS, _VALUE_DIGITS = 6, 4
-_CONVERTED = list(OUTCOMES).index("converted")
+_ENDS = {START, CONVERSION, DROP_OFF}
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-def count_paths(steps: pa.Table, journeys: pa.Table) -> pa.Table:
-    """Count the paths to conversion of whole journeys of whole customers.
-
-    Parameters
-    ----------
-    steps : pa.Table, rows of `touchpoints`
-        In any order: journey_id, step, converts, and those of touchpoint and channel to credit.
-    journeys : pa.Table
-        The journeys of these steps, one row each: journey_id, outcome (converted, lapsed, open)
-        and value (decimal; null is 0).
-
-    Returns
-    -------
-    pa.Table of `models.counts.COUNTS_SCHEMA`
-        To be added to those of other customers by `models.counts.merge_counts`.
-
-    Raises
-    ------
-    ValueError
-        If steps and journeys do not belong together, or a journey's outcome is not what its steps
-        say.
-    """
-    levels = [name for name in _LEVELS if name in steps.column_names]
-    columns = ["journey_id", "step", "converts", *levels]
-    steps, journey, journeys = in_order(steps.select(columns), journeys)
-    end = outcome_codes(journeys)
-    converts = pc.fill_null(steps["converts"], False).to_numpy().astype(np.int64)
-    before = np.cumsum(converts)
-    first = np.flatnonzero(starts(journey))
-    before -= (before - converts)[first][journey]
-    if not np.array_equal(np.bincount(journey, converts, len(end)) > 0, end == _CONVERTED):
-        raise ValueError("outcome must be 'converted' for journeys with a conversion, no others")
-    kept = np.flatnonzero(before == 0)
-    direct = np.flatnonzero(np.bincount(journey[kept], minlength=len(end)) == 0)
-    owner = np.concatenate((journey[kept], direct))
-    order = np.argsort(owner, kind="stable")
-    value = pc.fill_null(journeys["value"].cast(pa.decimal128(18, _VALUE_DIGITS)), Decimal(0))
-    units = pc.multiply(value, pa.scalar(10**_VALUE_DIGITS)).cast(pa.int64()).to_numpy()
-    parts: list[pa.Table] = []
-    for level in levels:
-        node, nodes = codes(steps[level])
-        texts = pa.concat_arrays([nodes, pa.array([DIRECT])])
-        node = np.concatenate((node[kept], np.full(len(direct), len(nodes))))[order]
-        parts += _count_level(level, (node, texts), owner[order], end, units)
-    return merge_counts(parts)
-
-
-def _count_level(
-    level: str, path: tuple[Ints, pa.Array], journey: Ints, end: Ints, value: Ints
-) -> Iterator[pa.Table]:
-    node, nodes = path
-    texts = pa.concat_arrays([nodes, pa.array([START, *OUTCOMES.values()])])
-    width, begins = len(texts), starts(journey)
-    last = np.roll(begins, -1)
-    target = np.roll(node, -1)
-    target[last] = len(nodes) + 1 + end
-    entry = len(nodes) * width + node[begins]
-    edges = np.concatenate((node * width + target, entry))
-    edge, count = sum_by(edges, np.ones_like(edges))
-    source, target = np.divmod(edge, width)
-    yield counts_rows(level, "all", "moves", count, source=(source, texts), target=(target, texts))
-
-    length = np.bincount(journey, minlength=len(end))
-    converted = end[journey] == _CONVERTED
-    for measure, chosen in (("first", begins), ("last", last), ("linear", converted)):
-        at = np.flatnonzero(chosen & converted)
-        owner = journey[at]
-        size = length[owner] if measure == "linear" else np.zeros_like(owner)
-        key = size * len(nodes) + node[at]
-        for suffix, amount in (("", np.ones_like(owner)), ("_value", value[owner])):
-            found, count = sum_by(key, amount)
-            bins, credited = np.divmod(found, len(nodes))
-            at_node = (credited, nodes)
-            yield counts_rows(level, "all", measure + suffix, count, source=at_node, bins=bins)
 
 
 def credit(counts: pa.Table) -> pa.Table:
@@ -147,7 +62,7 @@ def credit(counts: pa.Table) -> pa.Table:
     Parameters
     ----------
     counts : pa.Table
-        From `count_paths`, merged.
+        From `models.attribution_paths.count_paths`, merged.
 
     Returns
     -------
@@ -158,7 +73,7 @@ def credit(counts: pa.Table) -> pa.Table:
     plain = counts.cast(pa.schema([(f.name, _plain(f.type)) for f in counts.schema]))
     rows: list[dict[str, Any]] = []
     for level in plain["level"].unique().to_pylist():
-        rows += _credits(level, plain.filter(pc.equal(plain["level"], level)))
+        rows += _credits(_Level(level, plain.filter(pc.equal(plain["level"], level))))
     keys = [(name, "ascending") for name in TABLES["attribution"].key]
     return pa.Table.from_pylist(rows, schema=table_schema("attribution")).sort_by(keys)
 
@@ -167,42 +82,170 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_dictionary(kind) else kind
 
 
-def _credits(level: str, counts: pa.Table) -> Iterator[dict[str, Any]]:
-    by_measure = {m: counts.filter(pc.equal(counts["measure"], m)) for m in _MEASURES}
-    moves = by_measure["moves"]
-    ends = (moves["source_node"].to_pylist(), moves["target_node"].to_pylist())
-    chain = AbsorbingChain(*ends, moves["count"].to_numpy())
-    nodes = pa.array(chain.nodes[1:], pa.string())
-    effect = chain.removal_effect[1:]
-    total, value = (int(by_measure[m]["count"].to_numpy().sum()) for m in ("first", "first_value"))
+class _Level:
+    """Counts of one level, read as arrays."""
+
+    def __init__(self, name: str, counts: pa.Table) -> None:
+        self.name = name
+        self._counts = counts
+        moved = pc.is_in(counts["measure"], pa.array(["settled", "recent"]))
+        ends = pa.chunked_array(
+            counts.filter(moved)["source_node"].chunks + counts.filter(moved)["target_node"].chunks,
+            pa.string(),
+        )
+        self.states = sorted(set(ends.unique().to_pylist()) - _ENDS)
+        owners = [state.split(SEEN)[0] for state in self.states]
+        self.nodes = sorted(set(owners))
+        place = {node: i for i, node in enumerate(self.nodes)}
+        self.owner = np.array([place[node] for node in owners], np.int64)
+
+    def sums(self, measure: str, bins: int = 1) -> Ints:
+        """Sums of a measure by group, node, and what else is in `bin`: (GROUPS, n_nodes, bins)."""
+        rows = self._rows(measure)
+        node = pc.index_in(rows["source_node"], value_set=pa.array(self.nodes, pa.string()))
+        group, rest = np.divmod(rows["bin"].to_numpy().astype(np.int64), bins)
+        sums = np.zeros((GROUPS, len(self.nodes), bins), np.int64)
+        known = pc.is_valid(node).to_numpy()
+        at = pc.fill_null(node, 0).to_numpy()
+        np.add.at(sums, (group[known], at[known], rest[known]), rows["count"].to_numpy()[known])
+        return sums
+
+    def of_start(self, measure: str) -> Floats:
+        """Sums of a measure at START by group and position."""
+        rows = self._rows(measure)
+        rows = rows.filter(pc.equal(rows["source_node"], START))
+        sums = np.zeros(GROUPS * POSITIONS)
+        np.add.at(sums, rows["bin"].to_numpy(), rows["count"].to_numpy())
+        return sums.reshape(GROUPS, POSITIONS)
+
+    def removal_effects(self) -> Floats:
+        """Effect of each node, and without each of the groups in turn: (1 + GROUPS, n_nodes).
+
+        Of settled moves, if they lead to a conversion; else of all.
+        """
+        for measures in (("settled",), ("settled", "recent")):
+            rows = pa.concat_tables([self._rows(measure) for measure in measures])
+            (source, sources), (target, targets) = (
+                encode(rows["source_node"]),
+                encode(rows["target_node"]),
+            )
+            edge, edges = np.unique(source * len(targets) + target, return_inverse=True)
+            ends = np.divmod(edge, max(len(targets), 1))
+            names = [
+                texts.take(pa.array(at)).to_pylist()
+                for texts, at in zip((sources, targets), ends, strict=True)
+            ]
+            count = np.zeros((GROUPS, len(edge)))
+            np.add.at(count, (rows["bin"].to_numpy(), edges), rows["count"].to_numpy())
+            whole = count.sum(axis=0)
+            effect = self._effect(names, whole)
+            if effect.any():
+                rest = (self._effect(names, whole - c) if c.any() else effect for c in count)
+                return np.vstack([effect, *rest])
+        return np.zeros((1 + GROUPS, len(self.nodes)))
+
+    def _effect(self, names: list[list[str]], count: Floats) -> Floats:
+        chain = AbsorbingChain(names[0], names[1], count)
+        place = {name: i for i, name in enumerate(chain.nodes)}
+        if len(self.states) == len(self.nodes):
+            effect = np.zeros(len(self.nodes))
+            known = [i for i, node in enumerate(self.nodes) if node in place]
+            effect[known] = chain.removal_effect[[place[self.nodes[i]] for i in known]]
+            return effect
+        sets: list[list[int]] = [[] for _ in self.nodes]
+        for state, owner in zip(self.states, self.owner.tolist(), strict=True):
+            if state in place:
+                sets[owner].append(place[state])
+        return chain.removal_effects(sets)
+
+    def _rows(self, measure: str) -> pa.Table:
+        return self._counts.filter(pc.equal(self._counts["measure"], measure))
+
+
+def _credits(level: _Level) -> Iterator[dict[str, Any]]:
+    last, last_value = level.sums("last")[:, :, 0], level.sums("last_value")[:, :, 0]
+    total, value = int(last.sum()) // CREDIT_UNIT, int(last_value.sum())
     if not total:
         return
-
-    def amounts(measure: str) -> Floats:
-        rows = by_measure[measure]
-        place = pc.index_in(rows["source_node"], value_set=nodes).to_numpy()
-        parts = np.maximum(rows["bin"].to_numpy(), 1)
-        return np.bincount(place, rows["count"].to_numpy() / parts, len(nodes)).astype(np.float64)
-
-    shares = effect / effect.sum()
-    models = {"removal_effect": (shares * total, shares * value)}
-    for model in ("first", "last", "linear"):
-        models[model] = (amounts(model), amounts(f"{model}_value"))
-    for model, (conversions, values) in models.items():
-        units = _whole(conversions * 10**_CREDIT_DIGITS, total * 10**_CREDIT_DIGITS)
-        for node, unit, money in zip(chain.nodes[1:], units, _whole(values, value), strict=True):
+    groups = np.maximum((last > 0).any(axis=1).sum(), 2)
+    reached = lift(*_reached(level))
+    beside = {
+        "journeys": reached.journeys.astype(np.int64),
+        "plain_lift": reached.plain,
+        "lift": reached.lift,
+        "lift_low": reached.low,
+        "lift_high": reached.high,
+    }
+    effects = level.removal_effects()
+    for model in MODELS:
+        if model == "removal_effect":
+            shares = effects / np.maximum(effects.sum(axis=1, keepdims=True), 1e-300)
+            by_value = shares
+        else:
+            shares, by_value = (
+                _with_deleted(level.sums(model + suffix)[:, :, 0]) for suffix in ("", "_value")
+            )
+        low, high = _interval(shares, int(groups))
+        spread = t95(int(groups)) * _error(by_value) * value
+        units = _whole(shares[0], total * 10**_CREDIT_DIGITS)
+        money = _whole(by_value[0], value)
+        for i, node in enumerate(level.nodes):
             yield {
                 "model": model,
-                "level": level,
+                "level": level.name,
                 "node": node,
-                "credit": unit / (total * 10**_CREDIT_DIGITS),
-                "conversions": Decimal(unit).scaleb(-_CREDIT_DIGITS),
-                "value": Decimal(money).scaleb(-_VALUE_DIGITS),
+                "credit": units[i] / (total * 10**_CREDIT_DIGITS),
+                "credit_low": low[i],
+                "credit_high": high[i],
+                "conversions": Decimal(units[i]).scaleb(-_CREDIT_DIGITS),
+                "value": Decimal(money[i]).scaleb(-_VALUE_DIGITS),
+                "value_low": (money[i] - spread[i]) / 10**_VALUE_DIGITS,
+                "value_high": (money[i] + spread[i]) / 10**_VALUE_DIGITS,
+                **{name: _known(column[i]) for name, column in beside.items()},
             }
 
 
-def _whole(amounts: Floats, total: int) -> list[int]:
-    """Round amounts to whole numbers that sum to the total, by largest remainder."""
+def _reached(level: _Level) -> Iterator[Reached]:
+    for suffix in ("", "_converted"):
+        yield Reached(
+            first=level.sums(f"reached{suffix}", POSITIONS).astype(np.float64),
+            length=level.sums(f"reached_length{suffix}", POSITIONS).astype(np.float64),
+            all_length=level.of_start(f"reached_length{suffix}"),
+        )
+
+
+def _with_deleted(sums: Ints) -> Floats:
+    """Shares of the whole, and without each of the groups in turn: (1 + GROUPS, n_nodes)."""
+    whole = sums.sum(axis=0)
+    rows = np.vstack([whole, whole - sums]).astype(np.float64)
+    total = rows.sum(axis=1, keepdims=True)
+    return np.divide(rows, total, out=np.zeros_like(rows), where=total != 0)
+
+
+def _error(shares: Floats) -> Floats:
+    """Jackknife standard error of the first row, from the others."""
+    rest = shares[1:]
+    return np.sqrt((GROUPS - 1) / GROUPS * ((rest - rest.mean(axis=0)) ** 2).sum(axis=0))
+
+
+def _interval(shares: Floats, groups: int) -> tuple[Floats, Floats]:
+    """Wilson's interval for the number of trials that has the jackknife's variance."""
+    p, variance = shares[0], _error(shares) ** 2
+    largest = p * (1 - p)
+    # A share without spread is known no better than by the groups it rests on.
+    trials = np.divide(
+        largest, variance, out=np.full(len(p), float(groups)), where=variance * largest > 0
+    )
+    return wilson_interval(p * trials, trials, t95(groups))
+
+
+def _known(value: Any) -> Any:
+    return None if np.isnan(value) else value.item()
+
+
+def _whole(shares: Floats, total: int) -> list[int]:
+    """Round shares of the total to whole numbers that sum to it, by largest remainder."""
+    amounts = shares * total
     whole = np.floor(amounts)
     order = np.argsort(whole - amounts, kind="stable")
     units = whole.astype(np.int64)

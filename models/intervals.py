@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 
 def wilson_interval(
-    successes: ArrayLike, trials: ArrayLike, z: float = Z95
+    successes: ArrayLike, trials: ArrayLike, z: ArrayLike = Z95
 ) -> tuple[Floats, Floats]:
     """Wilson's score interval of shares.
 
@@ -43,7 +43,7 @@ def wilson_interval(
     ----------
     successes, trials : array_like of the same shape
         0 <= successes <= trials. Fractions are allowed (effective counts).
-    z : float
+    z : float or array_like of that shape
         Half-width in standard errors.
 
     Returns
@@ -57,7 +57,7 @@ def wilson_interval(
     >>> low.round(4).tolist(), high.round(4).tolist()
     ([0.4902, nan], [0.9433, nan])
     """
-    n = np.asarray(trials, dtype=np.float64)
+    n, z = np.asarray(trials, dtype=np.float64), np.asarray(z, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.asarray(successes, dtype=np.float64) / n
         weight = z * z / n

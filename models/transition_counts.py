@@ -1,9 +1,10 @@
 """Transition counts: the moves that journeys make, counted bucket by bucket.
 
-A journey is a walk: START, its touchpoints in order, then CONVERSION, DROP_OFF or OPEN. The moves
-of all walks are the stage-transition graph. Each bucket of customers is counted for itself, into
-rows that can be added (`models.counts`); the sum is read by `models.transition_tables`. A
-customer's whole history lies in one bucket, so distinct journeys and customers add up too.
+A journey is a walk: START, its visits in order (`models.journey_walks`), then CONVERSION, DROP_OFF
+or OPEN. The moves of all walks are the stage-transition graph. Each bucket of customers is counted
+for itself, into rows that can be added (`models.counts`); the sum is read by
+`models.transition_tables`. A customer's whole history lies in one bucket, so distinct journeys
+and customers add up too.
 
 =================  ==========================================================================
 measure            what `count` holds
@@ -14,14 +15,19 @@ move_customers     customers who made it
 dwell              such moves with a known dwell time at source_node, by bin of `models.dwell`
 node_journeys      journeys that visit source_node; at START, all journeys of the slice
 node_customers     customers who visit source_node; at START, all customers of the slice
-csat_answers       satisfaction answers given at source_node
-csat_sum           their sum, in billionths
-csat_squares       sum of their squares, in billionths
+settled            settled moves on the way to the conversion, by group of customers as `bin`
+settled_ms         milliseconds waited before them
+turns              the same moves as `settled`, source_node holding the node before it as well
+csat_... nps_...   satisfaction and what follows, see `models.satisfaction`
 =================  ==========================================================================
 
 Moves from a node to itself are counted; nothing is collapsed. **Flow is conserved**: a visit is
 entered by one move and left by one, so arrivals equal departures at every node, START is left
 once and an end is reached once by every journey.
+
+Settled moves are what conversion probabilities are estimated from: those that begin at a visit on
+the way to the first conversion, old enough at the watermark that its next move can't be hidden
+(`models.journey_walks`). The visit with the conversion moves to CONVERSION, whatever follows.
 
 References
 ----------
@@ -31,7 +37,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,66 +45,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.absorbing_chain import CONVERSION, DROP_OFF, OPEN, START
-from models.counts import codes, counts_rows, encode, merge_counts, starts, sum_by
+from models.absorbing_chain import START
+from models.counts import codes, counts_rows, merge_counts, starts, sum_by
+from models.customer_groups import GROUPS
 from models.dwell import BINS, bin_seconds
+from models.journey_walks import OUTCOMES, Visits, Walks, visits, walk
+from models.satisfaction import Answers, answers_of, before_last
 
-__all__ = [
-    "CSAT_UNIT",
-    "LEVELS",
-    "NONE",
-    "OUTCOMES",
-    "count_transitions",
-    "in_order",
-    "outcome_codes",
-]
-
-LEVELS = ("stage", "touchpoint", "channel")
-"""What a node may be; each is a column of `touchpoints`."""
+__all__ = ["NONE", "TURN", "count_transitions"]
 
 NONE = "(none)"
 """Segment value of journeys that have none."""
 
-CSAT_UNIT = 1_000_000_000
-"""Satisfaction is added in billionths: exact, and good for nine billion answers."""
-
-OUTCOMES = {"converted": CONVERSION, "lapsed": DROP_OFF, "open": OPEN}
-"""Where a journey ends, by its outcome."""
+TURN = "\x1f"
+"""Stands between the two nodes that `source_node` holds in the measure ``turns``."""
 
 Ints = NDArray[np.int64]
 Coded = tuple[Ints, pa.Array]
-
-
-def outcome_codes(journeys: pa.Table) -> Ints:
-    """Place of each journey's outcome in `OUTCOMES`; ValueError if it has none."""
-    outcomes = pa.array(list(OUTCOMES))
-    found = pc.index_in(journeys["outcome"].cast(pa.string()), value_set=outcomes)
-    if found.null_count:
-        strange = journeys["outcome"].filter(pc.is_null(found)).unique().to_pylist()
-        raise ValueError(f"outcomes {strange} are none of {list(OUTCOMES)}")
-    return found.to_numpy().astype(np.int64)
-
-
-@dataclass(frozen=True)
-class _Walks:
-    """Steps in order of journey and step. Journeys are numbered in that order, from 0."""
-
-    steps: pa.Table
-    """Sorted steps."""
-    journey: Ints
-    """Number of each step's journey, ascending; shape (n_steps,)."""
-    last: NDArray[np.bool_]
-    """Whether a step is its journey's last; shape (n_steps,)."""
-    customer: Ints
-    """Number of each journey's customer; shape (n_journeys,)."""
-    end: Ints
-    """Place of each journey's end in `OUTCOMES`; shape (n_journeys,)."""
-    slices: dict[str, Coded]
-    """By segment: each journey's value."""
-    dwell: tuple[Ints, Ints]
-    """Steps that are left after a known time, and the bin of that time."""
-    csat: tuple[Ints, Ints, Ints]
-    """Steps with a satisfaction answer, the answer, and its square, both in `CSAT_UNIT`."""
 
 
 @dataclass(frozen=True)
@@ -140,20 +103,39 @@ class _Slice:
     def tally(self, measure: str, keys: Ints) -> pa.Table:
         return self.rows(measure, *_tally(keys, len(self.values) << 2 * self.bits))
 
+    def tally_binned(self, measure: str, keys: Ints, bins: Ints, n_bins: int) -> pa.Table:
+        size = (len(self.values) << 2 * self.bits) * n_bins
+        key, count = _tally(keys * n_bins + bins, size)
+        return self.rows(measure, key // n_bins, count, key % n_bins)
 
-def count_transitions(steps: pa.Table, journeys: pa.Table, segments: Sequence[str]) -> pa.Table:
+
+def count_transitions(
+    steps: pa.Table,
+    journeys: pa.Table,
+    segments: Sequence[str],
+    *,
+    stages: Sequence[str] = (),
+    returns: Collection[str] = (),
+    complaints: Collection[str] = (),
+) -> pa.Table:
     """Count the moves of whole journeys of whole customers, at every level and for every segment.
 
     Parameters
     ----------
     steps : pa.Table, rows of `touchpoints`
-        In any order: journey_id, step, dwell_s (seconds), csat (0..1), and the levels to count:
-        those of stage, touchpoint and channel that are there. Text may be dictionary-encoded.
+        In any order: journey_id, step, dwell_s (seconds), and what there is of converts, settled
+        (`models.journey_walks.walk`), stage, touchpoint, channel, session_id, csat, nps and
+        sentiment. Text may be dictionary-encoded. The levels counted are those of stage,
+        touchpoint and channel that are there, and sessions if all they need is there.
     journeys : pa.Table
         The journeys of these steps, one row each: journey_id, customer_id, outcome (converted,
         lapsed, open) and a text column for each segment; null is counted as ``(none)``.
     segments : sequence of str
         Columns of `journeys` to slice by, beside the slice ``all``.
+    stages : sequence of str
+        Stages in their declared order, by which a session is named.
+    returns, complaints : collection of str
+        Touchpoints that are one.
 
     Returns
     -------
@@ -168,108 +150,99 @@ def count_transitions(steps: pa.Table, journeys: pa.Table, segments: Sequence[st
     """
     if "all" in segments:
         raise ValueError("'all' is the slice of everybody and can't be the name of a segment")
-    walks = _walks(steps, journeys, segments)
+    walks = walk(steps, journeys)
+    everybody = (np.zeros(len(walks.end), dtype=np.int64), pa.array(["all"]))
+    slices = {"all": everybody, **{n: codes(walks.journeys[n], NONE) for n in segments}}
+    answers = answers_of(walks.steps)
+    followed = {
+        f"{name}_journeys": before_last(walks, touchpoints)
+        for name, touchpoints in (("return", returns), ("complaint", complaints))
+    }
     parts: list[pa.Table] = []
-    for level in (name for name in LEVELS if name in steps.column_names):
-        parts += _count_level(level, walks)
+    for at_level in visits(walks, stages):
+        parts += _count_level(walks, at_level, slices, answers, followed)
     return merge_counts(parts)
 
 
-def in_order(steps: pa.Table, journeys: pa.Table) -> tuple[pa.Table, Ints, pa.Table]:
-    """Sort steps by journey and step, and number the journeys in that order.
-
-    Parameters
-    ----------
-    steps, journeys : pa.Table
-        The steps (journey_id, step ...) of whole journeys, in any order, and these journeys.
-
-    Returns
-    -------
-    steps : pa.Table
-        Sorted.
-    journey : ndarray of shape (n_steps,)
-        Number of each step's journey, from 0, ascending.
-    journeys : pa.Table
-        Row i is journey number i.
-
-    Raises
-    ------
-    ValueError
-        If steps and journeys do not belong together or two steps of a journey share a number.
-    """
-    number, ids = encode(steps["journey_id"])
-    known = journeys["journey_id"].cast(pa.string()).combine_chunks()
-    row = pc.index_in(ids, value_set=known)
-    if row.null_count or len(ids) != journeys.num_rows:
-        raise ValueError(
-            f"steps tell of {len(ids)} journeys, {row.null_count} of them unknown to the "
-            f"{journeys.num_rows} rows of journeys; pass the same journeys in both, one row each"
-        )
-    step = steps["step"].to_numpy().astype(np.int64)
-    key = number * (step.max(initial=0) + 1) + step
-    if (key[1:] <= key[:-1]).any():
-        order = np.argsort(key)
-        steps, number, key = steps.take(pa.array(order)), number[order], key[order]
-        if not starts(key).all():
-            raise ValueError("two steps of a journey have one number, so their order is unknown")
-    return steps, number, journeys.take(row)
-
-
-def _walks(steps: pa.Table, journeys: pa.Table, segments: Sequence[str]) -> _Walks:
-    used = [n for n in (*LEVELS, "dwell_s", "csat") if n in steps.column_names]
-    steps, number, journeys = in_order(steps.select(["journey_id", "step", *used]), journeys)
-    last = np.roll(starts(number), -1)
-
-    everybody = (np.zeros(len(journeys), dtype=np.int64), pa.array(["all"]))
-    dwell, csat = steps["dwell_s"], steps["csat"].cast(pa.float64())
-    waited = np.flatnonzero(pc.is_valid(dwell).to_numpy() & ~last)
-    answered = np.flatnonzero(pc.fill_null(pc.is_finite(csat), False).to_numpy())
-    answer = csat.to_numpy()[answered]
-    return _Walks(
-        steps=steps,
-        journey=number,
-        last=last,
-        customer=encode(journeys["customer_id"])[0],
-        end=outcome_codes(journeys),
-        slices={"all": everybody, **{name: codes(journeys[name], NONE) for name in segments}},
-        dwell=(waited, bin_seconds(dwell.to_numpy()[waited])),
-        csat=(answered, *(np.rint(a * CSAT_UNIT).astype(np.int64) for a in (answer, answer**2))),
-    )
-
-
-def _count_level(level: str, walks: _Walks) -> Iterator[pa.Table]:
-    node, nodes = codes(walks.steps[level])
-    texts = pa.concat_arrays([nodes, pa.array(["", START, *OUTCOMES.values()])])
-    empty, start = len(nodes), len(nodes) + 1
+def _count_level(
+    walks: Walks,
+    at: Visits,
+    slices: dict[str, Coded],
+    answers: Sequence[Answers],
+    followed: dict[str, Ints],
+) -> Iterator[pa.Table]:
+    texts = pa.concat_arrays([at.texts, pa.array(["", START, *OUTCOMES.values()])])
+    empty, start = len(at.texts), len(at.texts) + 1
     bits = len(texts).bit_length()
 
-    # One move leaves each step; one more enters each journey's first step from START.
+    # One move leaves each visit; one more enters each journey's first visit from START.
     n_journeys = len(walks.end)
-    target = np.roll(node, -1)
-    target[walks.last] = start + 1 + walks.end
-    first = node[np.roll(walks.last, 1)]
-    journey = np.concatenate((walks.journey, np.arange(n_journeys)))
-    source = np.concatenate((node, np.full(n_journeys, start)))
-    edge = source << bits | np.concatenate((target, first))
+    opens = np.roll(at.last, 1)
+    target = np.roll(at.node, -1)
+    target[at.last] = start + 1 + walks.end
+    journey = np.concatenate((at.journey, np.arange(n_journeys)))
+    source = np.concatenate((at.node, np.full(n_journeys, start)))
+    edge = source << bits | np.concatenate((target, at.node[opens]))
     visit = source << bits | empty
     visitors = {"move": _distinct(journey, edge), "node": _distinct(journey, visit)}
-    waited, wait = walks.dwell
-    answered, answer, square = walks.csat
+    waited = np.flatnonzero(~np.isnan(at.dwell_s))
+    wait = bin_seconds(at.dwell_s[waited])
 
-    for segment, (value, values) in walks.slices.items():
-        slice_ = _Slice(level, segment, value, values, texts, bits)
+    # The way to the conversion: it ends where the first conversion is, whatever follows.
+    to_open = target == start + 1 + list(OUTCOMES).index("open")
+    way_target = np.where(at.arrives, start + 1, target)
+    way = np.flatnonzero(at.on_way & at.settled & (at.arrives | ~to_open))
+    begun = walks.settled[starts(walks.journey)]
+    settled = np.append(way, len(at.node) + np.flatnonzero(begun))
+    way_edge = source << bits | np.concatenate((way_target, at.node[opens]))
+    going = way[~at.arrives[way] & ~np.isnan(at.dwell_s[way])]
+    waited_ms = np.rint(at.dwell_s[going] * 1000).astype(np.int64)
+
+    for segment, (value, values) in slices.items():
+        slice_ = _Slice(at.level, segment, value, values, texts, bits)
         yield slice_.tally("moves", slice_.key(journey, edge))
         for kind, (who, place) in visitors.items():
             key = slice_.key(who, place)
             yield slice_.tally(f"{kind}_journeys", key)
             yield slice_.tally(f"{kind}_customers", _distinct(walks.customer[who], key)[1])
-        key = slice_.key(walks.journey[waited], edge[waited]) * BINS + wait
-        bins, count = _tally(key, (len(values) << 2 * bits) * BINS)
-        yield slice_.rows("dwell", bins // BINS, count, bins % BINS)
-        key = slice_.key(walks.journey[answered], visit[answered])
-        yield slice_.tally("csat_answers", key)
-        yield slice_.rows("csat_sum", *sum_by(key, answer))
-        yield slice_.rows("csat_squares", *sum_by(key, square))
+        key = slice_.key(at.journey[waited], edge[waited])
+        yield slice_.tally_binned("dwell", key, wait, BINS)
+        key = slice_.key(journey[settled], way_edge[settled])
+        yield slice_.tally_binned("settled", key, walks.group[journey[settled]], GROUPS)
+        key = slice_.key(at.journey[going], way_edge[going])
+        yield slice_.rows("settled_ms", *sum_by(key, waited_ms))
+        for given in answers:
+            of = at.of_step[given.step]
+            key = slice_.key(at.journey[of], visit[of])
+            yield slice_.tally(f"{given.name}_answers", key)
+            yield slice_.rows(f"{given.name}_sum", *sum_by(key, given.score))
+            yield slice_.rows(f"{given.name}_squares", *sum_by(key, given.square))
+        for measure, steps in followed.items():
+            of = at.of_step[steps]
+            yield slice_.tally(measure, slice_.key(*_distinct(at.journey[of], visit[of])))
+
+    previous = np.where(opens, start, np.roll(at.node, 1))[way]
+    group = walks.group[at.journey[way]]
+    yield _turns(at.level, previous << bits | at.node[way], way_target[way], group, texts, bits)
+
+
+def _turns(
+    level: str, pair: Ints, target: Ints, group: Ints, texts: pa.Array, bits: int
+) -> pa.Table:
+    """Moves by the two nodes before them, over all journeys."""
+    key, count = _tally((pair << bits | target) * GROUPS + group, GROUPS << 3 * bits)
+    key, bins = np.divmod(key, GROUPS)
+    pairs, place = np.unique(key >> bits, return_inverse=True)
+    before, at = (texts.take(pa.array(end)) for end in (pairs >> bits, pairs & ((1 << bits) - 1)))
+    return counts_rows(
+        level,
+        "all",
+        "turns",
+        count,
+        source=(place, pc.binary_join_element_wise(before, at, TURN)),
+        target=(key & ((1 << bits) - 1), texts),
+        bins=bins,
+    )
 
 
 def _tally(keys: Ints, size: int) -> tuple[Ints, Ints]:

@@ -7,15 +7,15 @@ segment and value:
   that a journey is still under way, are in no denominator and have no share.
 - `stages`: what passes through a node, how long it stays, what it says, and where it ends.
 
-Rates carry Wilson intervals, satisfaction the interval of `models.intervals.mean_interval`, dwell
-times are quantiles within 1% (`models.dwell`), and the chance to convert is the absorbing chain's
-(`models.absorbing_chain`). What can't be known is null: a rate out of nothing, a dwell time at a
-last step, satisfaction where nobody answered.
+Rates carry Wilson intervals, satisfaction the interval of `models.intervals.mean_interval`
+(`models.satisfaction`), dwell times are quantiles within 1% (`models.dwell`), and the chance to
+convert is the absorbing chain's over the settled moves (`models.node_conversion`), which both tables
+tell in the column `settled`. What can't be known is null: a rate out of nothing, a dwell time at a
+last step, satisfaction where nobody answered, conversion where nothing is settled yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 
@@ -25,24 +25,31 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from contracts.schemas import table_schema
-from models.absorbing_chain import CONVERSION, DROP_OFF, OPEN, START, AbsorbingChain
-from models.counts import codes, merge_counts, starts, sum_by
+from models.absorbing_chain import DROP_OFF, OPEN, START
+from models.counts import codes, encode, merge_counts, starts, sum_by
 from models.dwell import grouped_quantiles
-from models.intervals import mean_interval, wilson_interval
-from models.transition_counts import CSAT_UNIT
+from models.intervals import wilson_interval
+from models.node_conversion import Moves, node_conversions
+from models.satisfaction import ANSWERS, score_columns
+from models.transition_counts import TURN
 
 __all__ = ["finish"]
 
 _SLICE = ("level", "segment", "segment_value")
+_CHAIN = {
+    "conversion_p": "p",
+    "conversion_low": "low",
+    "conversion_high": "high",
+    "steps_to_conversion": "steps",
+    "time_to_conversion_s": "time_s",
+}
 _QUANTILES = {"dwell_p10_s": 0.1, "dwell_p50_s": 0.5, "dwell_p90_s": 0.9}
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def finish(
-    counts: pa.Table, min_customers: int = 1, conversions: Collection[str] = ()
-) -> tuple[pa.Table, pa.Table]:
+def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table]:
     """Read merged counts as the tables `stages` and `transitions`.
 
     Parameters
@@ -51,29 +58,32 @@ def finish(
         From `merge_counts`.
     min_customers : int
         Slices with fewer customers are left out (privacy).
-    conversions : collection of str
-        Touchpoints that are conversions: who reaches one has converted, whatever follows, so their
-        conversion probability is 1.
 
     Returns
     -------
     stages, transitions : pa.Table
         In the schemas of `contracts.schemas`, rows sorted by key. Rates come with 95% Wilson
         intervals and leave OPEN out of the denominator; they are null where the denominator is 0.
-        Conversion probabilities are those of the absorbing chain, to 12 decimals.
+        What the chain gives is rounded to 12 digits.
 
     Raises
     ------
     ValueError
         If arrivals and departures differ at a node: these are no counts of whole journeys.
     """
-    read = _Reader(merge_counts([counts]), min_customers)
-    edge, _, count = read.rows("moves")
+    merged = merge_counts([counts])
+    turning = pc.equal(merged["measure"].cast(pa.string()), "turns")
+    turns = merged.filter(turning)
+    read = _Reader(merged.filter(pc.invert(turning)), min_customers)
+    moved, _, count = read.rows("moves")
+    settled_edge, settled = sum_by(*read.rows("settled")[::2])
+    edge = np.union1d(moved, settled_edge)
     leaving, target = np.divmod(edge, read.width)
     slice_, source = np.divmod(leaving, read.width)
+    count = _at(edge, moved, count)
     key, _, journeys = read.rows("node_journeys")
     inner = key // read.width % read.width != read.code(START)
-    at_node = key[inner] // read.width
+    at_node, journeys = key[inner] // read.width, journeys[inner]
     of_node, node = np.divmod(at_node, read.width)
     visits = _at(at_node, *sum_by(slice_ * read.width + target, count))
     if not np.array_equal(visits, _at(at_node, *sum_by(leaving, count))):
@@ -87,39 +97,89 @@ def finish(
         "source_node": read.texts.take(pa.array(source)),
         "target_node": read.texts.take(pa.array(target)),
         "count": count,
-        "journeys": read.rows("move_journeys")[2],
-        "customers": read.rows("move_customers")[2],
+        "journeys": _at(edge, *read.rows("move_journeys")[::2]),
+        "customers": _at(edge, *read.rows("move_customers")[::2]),
         "denominator": denominator,
         **_rate("probability", count, np.where(to_open, 0, denominator)),
         **_dwell_columns(edge, dwell, bins, waits),
+        "settled": _at(edge, settled_edge, settled),
     }
+
+    def of_nodes(measure: str) -> Ints:
+        key, _, amount = read.rows(measure)
+        return _at(at_node, key // read.width, amount)
 
     drops, opens = (
         _at(at_node, leaving[target == read.code(end)], count[target == read.code(end)])
         for end in (DROP_OFF, OPEN)
     )
-    answers, total, squares = (
-        _at(at_node, key // read.width, amount)
-        for key, _, amount in map(read.rows, ("csat_answers", "csat_sum", "csat_squares"))
-    )
-    csat, csat_low, csat_high = mean_interval(answers, total / CSAT_UNIT, squares / CSAT_UNIT)
     stages = {
         **read.slice_columns(of_node),
         "node": read.texts.take(pa.array(node)),
         "visits": visits,
-        "journeys": journeys[inner],
-        "customers": read.rows("node_customers")[2][inner],
+        "journeys": journeys,
+        "customers": of_nodes("node_customers"),
         **_dwell_columns(at_node, dwell // read.width, bins, waits),
-        "csat": csat,
-        "csat_answers": answers,
-        "csat_low": csat_low,
-        "csat_high": csat_high,
-        "conversion_p": read.conversion_p(slice_, source, target, count, conversions),
+        "settled": _at(at_node, *sum_by(settled_edge // read.width, settled)),
+        **_conversion_columns(read, turns, at_node),
         "drop_offs": drops,
         "opens": opens,
         **_rate("drop_off", drops, visits - opens, suffix="_p"),
     }
+    for name in ANSWERS:
+        sums = {kind: of_nodes(f"{name}_{kind}") for kind in ("answers", "sum", "squares")}
+        stages |= score_columns(name, sums)
+    for name in ("return", "complaint"):
+        followed = of_nodes(f"{name}_journeys")
+        stages |= {f"{name}_journeys": followed, **_rate(name, followed, journeys, suffix="_p")}
     return _table("stages", stages), _table("transitions", transitions)
+
+
+def _conversion_columns(read: _Reader, turns: pa.Table, at_node: Ints) -> dict[str, Any]:
+    """What the chains of the slices say of their nodes; second order only for all journeys."""
+    names = read.texts.to_pylist()
+    key, group, count = read.rows("settled")
+    edge_ms, ms = read.rows("settled_ms")[::2]
+    edge, total = sum_by(key, count)
+    wait_s = _at(key, edge_ms, ms) / 1000 / np.maximum(_at(key, edge, total), 1)
+    leaving, target = np.divmod(key, read.width)
+    slice_, source = np.divmod(leaving, read.width)
+    moves = Moves(source, target, group, count, wait_s)
+    columns = {name: np.full(len(at_node), np.nan) for name in _CHAIN}
+    columns["chain_order"] = np.zeros(len(at_node), np.int32)
+    bounds = np.append(np.flatnonzero(starts(slice_)), len(slice_))
+    for low, high in pairwise(bounds if len(slice_) else ()):
+        part = Moves(*(getattr(moves, f)[low:high] for f in Moves.__dataclass_fields__))
+        level, segment, _ = (v[0].as_py() for v in read.slice_columns(slice_[[low]]).values())
+        of_level = turns.filter(pc.equal(turns["level"].cast(pa.string()), level))
+        pairs = _turns(of_level, names, part) if segment == "all" else None
+        found = node_conversions(names, part, pairs)
+        wanted = slice_[low] * read.width + pc.index_in(
+            pa.array(found.nodes[1:], pa.string()), value_set=read.texts
+        ).to_numpy(zero_copy_only=False).astype(np.int64)
+        row = np.searchsorted(at_node, wanted)
+        columns["chain_order"][row] = found.order
+        for name, attribute in _CHAIN.items():
+            columns[name][row] = getattr(found, attribute)[1:].round(12)
+    return columns
+
+
+def _turns(turns: pa.Table, names: list[str], moves: Moves) -> tuple[Ints, Moves]:
+    """Moves by two nodes, in the codes of `names`; waits are those of the moves by one."""
+    code = {name: i for i, name in enumerate(names)}
+    pair, pairs = encode(turns["source_node"])
+    split = [text.split(TURN) for text in pairs.to_pylist()]
+    ends = np.array([[code[a], code[b]] for a, b in split], np.int64).reshape(-1, 2)
+    before, source = ends[pair].T
+    goal, goals = encode(turns["target_node"])
+    target = np.array([code[text] for text in goals.to_pylist()], np.int64)[goal]
+    width = len(names)
+    edges, first = np.unique(moves.source * width + moves.target, return_index=True)
+    place = np.minimum(np.searchsorted(edges, source * width + target), len(edges) - 1)
+    group = turns["bin"].to_numpy().astype(np.int64)
+    return before, Moves(
+        source, target, group, turns["count"].to_numpy(), moves.wait_s[first[place]]
+    )
 
 
 class _Reader:
@@ -159,25 +219,6 @@ class _Reader:
     def slice_columns(self, slice_: Ints) -> dict[str, pa.Array]:
         places = pa.array(slice_)
         return {n: texts.take(places) for n, texts in zip(_SLICE, self._slices, strict=True)}
-
-    def conversion_p(
-        self, slice_: Ints, source: Ints, target: Ints, count: Ints, conversions: Collection[str]
-    ) -> Floats:
-        """P(conversion) of the nodes of every slice, in their order."""
-        names = self.texts.to_numpy(zero_copy_only=False).astype(object)
-        converting = np.isin(source, [self.code(name) for name in conversions])
-        levels = self.slice_columns(slice_)["level"]
-        converting &= pc.equal(levels, "touchpoint").to_numpy(zero_copy_only=False)
-        reached = np.where(converting, CONVERSION, names[target])
-        bounds = np.append(np.flatnonzero(starts(slice_)), len(slice_))
-        found = [np.zeros(0)]
-        for low, high in pairwise(bounds):
-            part = slice(low, high)
-            chain = AbsorbingChain(
-                names[source[part]].tolist(), reached[part].tolist(), count[part]
-            )
-            found.append(chain.conversion_p[1:].round(12))
-        return np.concatenate(found)
 
 
 def _at(wanted: Ints, keys: Ints, values: Ints, missing: int = 0) -> Ints:

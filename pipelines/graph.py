@@ -7,6 +7,8 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
+from contracts.config import PERSONA
+from contracts.errors import StageOrderError
 from contracts.lake import digest_of
 from models.attribution import credit
 from models.counts import COUNTS_SCHEMA
@@ -22,14 +24,23 @@ __all__ = ["STAGE"]
 
 def _fingerprint(run: Run) -> str:
     config = run.config
+    sliced_by_persona = PERSONA in config.graph.segments and PERSONA not in config.attributes
+    if sliced_by_persona and "journey_personas" not in run.draft.tables:
+        raise StageOrderError(
+            "graph.segments names persona, but there are no personas yet; "
+            "run 'footpath personas' before, or 'footpath run'"
+        )
     return digest_of(
         "graph",
-        1,
+        2,
         run.draft.names("touchpoints", "journeys"),
+        run.draft.names("journey_personas") if sliced_by_persona else [],
+        config.stages,
         run.watermark,
         config.journey.model_dump(mode="json"),
         config.session.gap,
         config.graph.model_dump(mode="json"),
+        config.attribution.model_dump(mode="json"),
         _stage_of(run),
     )
 
@@ -55,9 +66,7 @@ def _execute(run: Run) -> dict[str, Any]:
         )
         collect((counted,), result)
     results = read_results(result)
-    stages, transitions = finish(
-        _counts(results, "transitions"), conversions=config.journey.conversion
-    )
+    stages, transitions = finish(_counts(results, "transitions"))
     journeys = results.get("converted", [])
     converted = sum(entry["converted"] for entry in journeys)
     value = sum(entry["value_units"] for entry in journeys) / 10_000

@@ -31,6 +31,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from contracts.config import PERSONA
 from contracts.schemas import TABLES, Column, table_columns
 from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
@@ -40,6 +41,14 @@ __all__ = ["STORAGE_VERSION", "publish_database"]
 
 STORAGE_VERSION = "v1.2.0"
 """Oldest DuckDB that opens the database."""
+
+_PERIODS = {
+    "week": "strftime(started_at, '%G-W%V')",
+    "month": "strftime(started_at, '%Y-%m')",
+    "quarter": "format('{}-Q{}', year(started_at), quarter(started_at))",
+    "year": "strftime(started_at, '%Y')",
+}
+"""Names of the periods that journeys can be sliced by (`contracts.config.PERIODS`)."""
 
 _DATA_QUALITY = (
     Column("name", pa.string(), "check, a file of sql/checks"),
@@ -180,11 +189,13 @@ def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[s
     found = connection.execute(
         "SELECT DISTINCT segment FROM lake.transitions ORDER BY 1"
     ).fetchall()
+    known = {PERSONA: "persona_id", **_PERIODS} | {name: identifier(name) for name in columns}
     slices = [
-        f"SELECT journey_id, {literal(segment)} AS segment, {identifier(segment)} AS segment_value "
-        f"FROM lake.journeys WHERE {identifier(segment)} IS NOT NULL"
+        f"SELECT journey_id, {literal(segment)} AS segment, "
+        f"coalesce({known[segment]}, '(none)') AS segment_value FROM lake.journeys"
+        f"{' LEFT JOIN lake.journey_personas USING (journey_id)' * (segment == PERSONA)}"
         for (segment,) in found
-        if segment in set(columns)
+        if segment in known
     ]
     everyone = "SELECT journey_id, 'all' AS segment, 'all' AS segment_value FROM lake.journeys"
     connection.execute(

@@ -171,7 +171,7 @@ WITH weights AS (
 )
 SELECT model, 'touchpoint' AS level, node, w / sum(w) OVER (PARTITION BY model) AS credit,
     w / sum(w) OVER (PARTITION BY model) * (SELECT count(*) FROM journeys WHERE converted) AS conversions,
-    w::DOUBLE AS value
+    w / sum(w) OVER (PARTITION BY model) * (SELECT sum(value) FROM journeys WHERE converted)::DOUBLE AS value
 FROM weights CROSS JOIN (VALUES ('removal_effect'), ('last_touch')) m(model);
 
 CREATE TABLE pain_points AS

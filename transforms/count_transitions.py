@@ -12,11 +12,15 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from contracts.config import Config
-from models.attribution import count_paths
+from contracts.config import PERSONA, Config
+from contracts.schemas import TIME
+from models.attribution_paths import count_paths
 from models.counts import merge_counts
 from models.money import to_units
+from models.satisfaction import ANSWERS
+from models.segments import add_segments, segment_inputs
 from models.transition_counts import count_transitions
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
@@ -25,16 +29,9 @@ from transforms.read_buckets import Bucket, read_bucket, read_journeys
 __all__ = ["CountTransitions"]
 
 _STEPS = (
-    "journey_id",
-    "customer_id",
-    "step",
-    "touchpoint",
-    "stage",
-    "channel",
-    "dwell_s",
-    "csat",
-    "converts",
-)
+    "journey_id", "step", "event_time", "session_id", "touchpoint", "stage", "channel", "dwell_s",
+    "converts", *ANSWERS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,34 @@ class _CountBucket:
     folder: str
 
     def __call__(self, bucket: Bucket) -> Iterator[Any]:
-        segments = self.config.graph.segments
-        columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *segments]))
-        journeys = read_journeys(
-            self.root, bucket, columns, self.watermark, self.config.journey.gap
+        graph = self.config.graph
+        journeys = self._journeys(bucket)
+        levels = self.config.attribution_levels
+        columns = list(dict.fromkeys([*_STEPS, *levels]))
+        steps = read_bucket(self.root, bucket.touchpoints, columns)
+        since = pc.subtract(pa.scalar(self.watermark, TIME), steps["event_time"])
+        settled = pc.greater(since, pa.scalar(self.config.journey.gap, pa.duration("us")))
+        steps = steps.append_column("settled", settled)
+        transitions = count_transitions(
+            steps,
+            journeys,
+            graph.segments,
+            stages=self.config.stages,
+            returns=graph.returns,
+            complaints=graph.complaints,
         )
-        steps = read_bucket(self.root, bucket.touchpoints, _STEPS)
+        attribution = self.config.attribution
+        paths = count_paths(
+            steps,
+            journeys,
+            levels,
+            transform=attribution.transform,
+            lookback=attribution.lookback,
+            half_life=attribution.half_life,
+        )
         for kind, counts in (
-            ("transitions", count_transitions(steps, journeys, segments)),
-            ("paths", count_paths(steps, journeys)),
+            ("transitions", transitions),
+            ("paths", paths),
         ):
             name = f"{kind}-{bucket.number:04d}"
             for _, part in spill(counts, np.zeros(len(counts), np.int64), self.folder, name):
@@ -64,6 +80,19 @@ class _CountBucket:
             "value_units": int(to_units(journeys["value"])[converted].sum()),
         }
         yield beam.pvalue.TaggedOutput("results", ("converted", value))
+
+    def _journeys(self, bucket: Bucket) -> pa.Table:
+        """The bucket's journeys with their outcome and a column for each segment."""
+        segments = self.config.graph.segments
+        inputs = segment_inputs(segments, self.config.attributes)
+        columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *inputs]))
+        journeys = read_journeys(
+            self.root, bucket, columns, self.watermark, self.config.journey.gap
+        )
+        personas = None
+        if PERSONA in segments and bucket.personas:
+            personas = read_bucket(self.root, bucket.personas, ("journey_id", "persona_id"))
+        return add_segments(journeys, segments, personas)
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,19 @@ class Bucket:
     number: int
     touchpoints: str
     journeys: str
+    personas: str | None = None
 
 
 def buckets_of(manifest: Manifest) -> list[Bucket]:
     """The buckets that hold touchpoints."""
-    journeys = {file.partition["bucket"]: file.path for file in manifest.tables["journeys"]}
+    journeys, personas = (
+        {file.partition["bucket"]: file.path for file in manifest.tables.get(table, [])}
+        for table in ("journeys", "journey_personas")
+    )
+    numbers = ((file.partition["bucket"], file.path) for file in manifest.tables["touchpoints"])
     return [
-        Bucket(int(file.partition["bucket"]), file.path, journeys[file.partition["bucket"]])
-        for file in manifest.tables["touchpoints"]
+        Bucket(int(number), path, journeys[number], personas.get(number))
+        for number, path in numbers
     ]
 
 

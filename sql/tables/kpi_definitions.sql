@@ -6,8 +6,13 @@ FROM (VALUES
         'Journeys whose first touchpoint falls into the period.', NULL),
     ('conversion_rate', 'Conversion rate', 'share',
         'Of the journeys that started in the period and have ended, the share that converted; '
-        || 'too high in the last periods, whose other journeys have not had the time to lapse.',
+        || 'too high in the last periods, whose other journeys have not had the time to lapse: '
+        || 'compare periods by mature_conversion_rate.',
         'converted + lapsed journeys; open ones are left out'),
+    ('mature_conversion_rate', 'Conversion rate of mature journeys', 'share',
+        'Of the journeys that started in the period, and at least one journey gap before the watermark, '
+        || 'the share that converted within one journey gap of their start; comparable from period to period.',
+        'journeys old enough, open ones included; null if there is none'),
     ('orders', 'Orders', 'count',
         'Touchpoints in the period that are conversions.', NULL),
     ('revenue', 'Revenue', 'money',

@@ -5,8 +5,14 @@
 -- Definitions: the table kpi_definitions. All sums are exact, so that no order of rows matters.
 CREATE TABLE kpis AS
 WITH started AS (
-    SELECT journey_id, started_at AS moment, outcome
+    SELECT
+        journey_id,
+        started_at AS moment,
+        outcome,
+        started_at + settings.journey_gap <= settings.watermark AS mature,
+        coalesce(converted_at <= started_at + settings.journey_gap, false) AS in_time
     FROM journeys
+    CROSS JOIN lake.settings AS settings
 ),
 
 sessions_begun AS (
@@ -33,7 +39,9 @@ journeys_by_day AS (
         segment_value,
         count(*) AS journeys,
         count_if(outcome = 'converted') AS converted,
-        count_if(outcome = 'lapsed') AS lapsed
+        count_if(outcome = 'lapsed') AS lapsed,
+        count_if(mature) AS mature,
+        count_if(mature AND in_time) AS in_time
     FROM started
     JOIN lake.journey_segments USING (journey_id)
     GROUP BY ALL
@@ -74,7 +82,9 @@ journeys_by_period AS (
         segment_value,
         sum(journeys)::BIGINT AS journeys,
         sum(converted)::BIGINT AS converted,
-        sum(converted + lapsed)::BIGINT AS ended
+        sum(converted + lapsed)::BIGINT AS ended,
+        sum(mature)::BIGINT AS mature,
+        sum(in_time)::BIGINT AS in_time
     FROM journeys_by_day AS days
     CROSS JOIN periods
     CROSS JOIN first_day
@@ -131,6 +141,10 @@ measured AS (
     UNION ALL
     SELECT period, start, segment, segment_value,
         'conversion_rate', converted / nullif(ended, 0), 'share', converted, ended
+    FROM journeys_by_period
+    UNION ALL
+    SELECT period, start, segment, segment_value,
+        'mature_conversion_rate', in_time / nullif(mature, 0), 'share', in_time, mature
     FROM journeys_by_period
     UNION ALL
     SELECT period, start, segment, segment_value,

@@ -302,7 +302,8 @@ session: {split_on_campaign: true}
 graph: {segments: [entry_channel, devise]}
 """,
         [
-            "graph.segments: 'devise' is no attribute\n    allowed: entry_channel",
+            "graph.segments: 'devise' is no attribute\n    allowed: entry_channel, "
+            "persona, week, month, quarter, year",
             "session.split_on_campaign: needs the attribute campaign\n"
             "    declare attributes.campaign in a source",
             "journey.conversion: 'buy' is no touchpoint of a rule\n    allowed: purchase",

@@ -44,6 +44,7 @@ BROKEN_BY = [
         UPDATE transitions SET probability = probability / 2
         WHERE level = 'stage' AND segment = 'all' AND source_node = 'purchase'""",
     ),
+    ("settled_moves", "UPDATE stages SET settled = visits WHERE level = 'stage'"),
     ("touchpoint_accounting", "UPDATE touchpoint_accounting SET ignored = 0 WHERE source = 'web'"),
     (
         "touchpoints_of_journeys",
