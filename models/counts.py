@@ -30,7 +30,7 @@ COUNTS_SCHEMA = pa.schema(
 )
 """Columns of a table of counts; the key is all but `count`."""
 
-_BATCH_ROWS = 4_000_000
+_BATCH_ROWS = 2_000_000
 
 Ints = NDArray[np.int64]
 
@@ -165,20 +165,29 @@ def merge_counts(partials: Iterable[pa.Table]) -> pa.Table:
 
 
 def _add_up(tables: list[pa.Table]) -> pa.Table:
+    """One integer a row, its place in mixed radix; columns are turned one at a time to save memory."""
     table = pa.concat_tables([t.cast(COUNTS_SCHEMA) for t in tables])
-    encoded = [codes(table[name]) for name in _TEXTS]
-    bins = table["bin"].to_numpy().astype(np.int64)
-    parts = [*(places for places, _ in encoded), bins]
-    sizes = [*(max(len(texts), 1) for _, texts in encoded), int(bins.max(initial=0)) + 1]
-    if np.prod(np.array(sizes, dtype=np.float64)) >= 2.0**63:
-        raise OverflowError(
-            f"more than 2^63 possible keys: {dict(zip(_TEXTS, sizes, strict=False))}"
-        )
-    key = np.ravel_multi_index(parts, sizes) if len(bins) else bins
-    key, count = sum_by(key, table["count"].to_numpy())
-    *places, bins = np.unravel_index(key, sizes)
-    columns = [
-        pa.DictionaryArray.from_arrays(pa.array(p.astype(np.int32)), texts)
-        for p, (_, texts) in zip(places, encoded, strict=True)
-    ]
-    return pa.table([*columns, pa.array(bins.astype(np.int32)), pa.array(count)], COUNTS_SCHEMA)
+    count = table["count"].to_numpy()
+    key = np.zeros(len(table), np.int64)
+    digits: list[tuple[int, pa.Array | None]] = []
+    for name in (*_TEXTS, "bin"):
+        texts = None
+        if name == "bin":
+            places = table[name].to_numpy()
+            size = int(places.max(initial=0)) + 1
+        else:
+            places, texts = codes(table[name])
+            size = max(len(texts), 1)
+        digits.append((size, texts))
+        if np.prod([float(size) for size, _ in digits]) >= 2.0**63:
+            raise OverflowError(f"more than 2^63 possible keys, from {name} on")
+        key *= size
+        key += places
+    del table, places
+    key, count = sum_by(key, count)
+    columns: list[pa.Array] = [pa.array(count)]
+    for size, texts in reversed(digits):
+        place = pa.array((key % size).astype(np.int32))
+        columns.append(place if texts is None else pa.DictionaryArray.from_arrays(place, texts))
+        key //= size
+    return pa.table(columns[::-1], COUNTS_SCHEMA)

@@ -37,12 +37,12 @@ from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
 from sql.statements import statements
 
-__all__ = ["STORAGE_VERSION", "publish_database"]
+__all__ = ["PERIOD_NAMES", "STORAGE_VERSION", "publish_database"]
 
 STORAGE_VERSION = "v1.2.0"
 """Oldest DuckDB that opens the database."""
 
-_PERIODS = {
+PERIOD_NAMES = {
     "week": "strftime(started_at, '%G-W%V')",
     "month": "strftime(started_at, '%Y-%m')",
     "quarter": "format('{}-Q{}', year(started_at), quarter(started_at))",
@@ -189,7 +189,7 @@ def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[s
     found = connection.execute(
         "SELECT DISTINCT segment FROM lake.transitions ORDER BY 1"
     ).fetchall()
-    known = {PERSONA: "persona_id", **_PERIODS} | {name: identifier(name) for name in columns}
+    known = {PERSONA: "persona_id", **PERIOD_NAMES} | {name: identifier(name) for name in columns}
     slices = [
         f"SELECT journey_id, {literal(segment)} AS segment, "
         f"coalesce({known[segment]}, '(none)') AS segment_value FROM lake.journeys"

@@ -12,5 +12,5 @@ SELECT
     denominator,
     dwell_p50_s
 FROM transitions
-WHERE segment = 'all'
+WHERE segment = 'all' AND count > 0
 ORDER BY level, count DESC, source_node, target_node;
