@@ -147,7 +147,7 @@ class _Level:
     def _effect(self, names: list[list[str]], count: Floats) -> Floats:
         chain = AbsorbingChain(names[0], names[1], count)
         place = {name: i for i, name in enumerate(chain.nodes)}
-        if len(self.states) == len(self.nodes):
+        if self.states == self.nodes:
             effect = np.zeros(len(self.nodes))
             known = [i for i, node in enumerate(self.nodes) if node in place]
             effect[known] = chain.removal_effect[[place[self.nodes[i]] for i in known]]

@@ -125,5 +125,9 @@ class CountTransitions(beam.PTransform):
 
     def expand(self, buckets: beam.PCollection) -> beam.PCollection:
         counted = buckets | "CountBuckets" >> Kernel(self._count, self._threads, ("results",))
-        added = counted.main | "GroupCounts" >> beam.GroupByKey() | "AddCounts" >> Kernel(self._add)
+        added = (
+            counted.main
+            | "GroupCounts" >> beam.GroupByKey()
+            | "AddCounts" >> Kernel(self._add, self._threads)
+        )
         return (added, counted.results) | "CountResults" >> beam.Flatten()

@@ -186,6 +186,12 @@ def test_frequency_tells_states_apart_and_removes_them_together() -> None:
     ]  # fmt: skip
     found = credits(credit(count_paths(*world(walks), transform="frequency")), "removal_effect")
     assert found == {"a": 3, "b": 1}
+    once = [("converted", "1", "ab$"), ("converted", "1", "b$"), ("lapsed", "0", "a")]
+    plain, told_apart = (
+        credits(credit(count_paths(*world(once), transform=how)), "removal_effect")
+        for how in ("unique", "frequency")
+    )
+    assert plain == told_apart != {}
 
 
 def test_lookback_leaves_out_what_is_older() -> None:
