@@ -282,12 +282,43 @@ class Journey(_Model):
     """Default: the stages before the conversion's own stage."""
 
 
-class Personas(_Model):
-    """Clustering of journeys."""
+class Profile(_Model):
+    """What is known of customers beside their events: demographics, CRM."""
 
-    max_personas: int = Field(default=8, ge=2, le=60)
+    paths: OneOrMany
+    """CSV or Parquet files, a row a customer."""
+    identifiers: dict[Name, str] = Field(min_length=1, max_length=1)
+    """The namespace and the column whose values it holds."""
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Columns that personas are compared by; they are never clustered by."""
+
+
+class Personas(_Model):
+    """Clustering of customers and journeys."""
+
+    method: Literal["markov_mixture", "tfidf_kmeans"] = "markov_mixture"
+    """How personas are sought; k-means needs to be told how many (`n_personas`)."""
+    n_personas: int | None = Field(default=None, ge=2, le=60)
+    """For k-means only; the mixture finds out."""
+    max_personas: int = Field(default=16, ge=2, le=60)
     min_touchpoints: int = Field(default=3, ge=1)
+    """Who has fewer, repeats collapsed, has no persona."""
     fit_sample: int = Field(default=50_000, ge=1_000)
+    """Customers that personas are learnt from; all are assigned."""
+    refit_after: Duration | None = None
+    """How long a published model is used before it is fitted anew, if journeys do not drift from it;
+    default: every run fits anew."""
+    profile: Profile | None = None
+    """Attributes of customers that personas are compared by."""
+
+    @model_validator(mode="after")
+    def _number_known(self) -> Personas:
+        if (self.method == "tfidf_kmeans") != (self.n_personas is not None):
+            raise ValueError(
+                "n_personas goes with method: tfidf_kmeans, which cannot find the number; "
+                "set both, or neither"
+            )
+        return self
 
 
 class Graph(_Model):

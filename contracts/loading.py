@@ -110,8 +110,14 @@ def _anchored(config: Config, base: Path) -> Config:
         name: source.model_copy(update={"paths": tuple(anchor(p) for p in source.paths)})
         for name, source in config.sources.items()
     }
+    personas = config.personas
+    if profile := personas.profile:
+        anchored = profile.model_copy(update={"paths": tuple(anchor(p) for p in profile.paths)})
+        personas = personas.model_copy(update={"profile": anchored})
     warehouse = Path(anchor(str(config.warehouse)))
-    return config.model_copy(update={"sources": sources, "warehouse": warehouse})
+    return config.model_copy(
+        update={"sources": sources, "warehouse": warehouse, "personas": personas}
+    )
 
 
 def _with_presets(document: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
@@ -288,6 +294,16 @@ def _cross_checks(config: Config) -> list[Problem]:
             "by a field of its own or, with normalise: domain, by the e-mail address"
         )
         problems.append(Problem("subject", "'account' needs a namespace that names accounts", fix))
+    if profile := config.personas.profile:
+        for namespace in profile.identifiers:
+            if namespace not in config.namespaces:
+                problems.append(
+                    Problem(
+                        f"personas.profile.identifiers.{namespace}",
+                        "is filled by no source, so it names no customer",
+                        _near(namespace, list(config.namespaces)),
+                    )
+                )
     problems += _check_attributes(config)
     problems += _check_rules(config)
     return problems

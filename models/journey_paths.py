@@ -18,6 +18,7 @@ not depend on the order of the input's rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ __all__ = [
     "PathCorpus",
     "PathVocabulary",
     "count_moves",
+    "encode_sorted",
     "path_corpus",
     "path_vocabulary",
 ]
@@ -96,8 +98,8 @@ class MoveSpace:
     >>> space = MoveSpace(PathVocabulary(("ad", "shop"), ("web",)))
     >>> space.n_moves, space.size
     (9, 25)
-    >>> [space.name(column) for column in (1, 5, 6, 7)]
-    ['ad > shop', 'shop > END', 'START > ad', 'START > shop']
+    >>> [space.name(column) for column in (1, 5, 6, 9, 11)]
+    ['ad > shop', 'shop > END', 'START > ad', 'ad @ web', 'ad # 0']
     >>> space.origins[:9].tolist(), space.origins[9:11].tolist()
     ([0, 0, 0, 1, 1, 1, 2, 2, 2], [3, 4])
     """
@@ -128,10 +130,25 @@ class MoveSpace:
         )
 
     def name(self, column: int) -> str:
-        """Spell a move column out: ``'a > b'``, with START and END."""
-        touchpoints = self.vocabulary.touchpoints
-        origin, target = divmod(column, len(touchpoints) + 1)
-        return f"{(*touchpoints, 'START')[origin]} > {(*touchpoints, 'END')[target]}"
+        """Spell a column out: move ``'a > b'`` with START and END, channel ``'a @ web'``, gap ``'a # 2'``."""
+        touchpoints, channels = self.vocabulary.touchpoints, self.vocabulary.channels
+        block = self.block(column)
+        if block == "move":
+            origin, target = divmod(column, len(touchpoints) + 1)
+            return f"{(*touchpoints, 'START')[origin]} > {(*touchpoints, 'END')[target]}"
+        column -= self.n_moves
+        if block == "channel":
+            origin, channel = divmod(column, len(channels))
+            return f"{touchpoints[origin]} @ {channels[channel]}"
+        origin, gap = divmod(column - len(touchpoints) * len(channels), _N_GAPS)
+        return f"{touchpoints[origin]} # {gap}"
+
+    def block(self, column: int) -> Literal["move", "channel", "gap"]:
+        """What kind of column it is."""
+        if column < self.n_moves:
+            return "move"
+        v, c = len(self.vocabulary.touchpoints), len(self.vocabulary.channels)
+        return "channel" if column < self.n_moves + v * c else "gap"
 
 
 def path_vocabulary(steps: pa.Table) -> PathVocabulary:
@@ -162,7 +179,7 @@ def path_corpus(steps: pa.Table, vocabulary: PathVocabulary) -> PathCorpus:
     >>> corpus.gaps.tolist()
     [2, -1, -1]
     """
-    journey_ids, journey = _encode_sorted(steps["journey_id"])
+    journey_ids, journey = encode_sorted(steps["journey_id"])
     step = steps["step"].to_numpy().astype(np.int64)
     key = journey * (int(step.max(initial=0)) + 1) + step
     if np.all(key[1:] > key[:-1]):
@@ -253,8 +270,8 @@ def _encode(column: pa.ChunkedArray, values: tuple[str, ...]) -> IntArray:
     return table[pc.fill_null(encoded.indices, len(table) - 1).to_numpy()]
 
 
-def _encode_sorted(column: pa.ChunkedArray) -> tuple[pa.StringArray, IntArray]:
-    """Return the distinct entries, ascending, and each row's place among them."""
+def encode_sorted(column: pa.ChunkedArray) -> tuple[pa.StringArray, IntArray]:
+    """Return the distinct entries of a text column, ascending, and each row's place among them."""
     encoded = _dictionary(column)
     values = encoded.dictionary.take(pc.unique(encoded.indices)).unique()
     values = values.take(pc.array_sort_indices(values))

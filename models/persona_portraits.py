@@ -1,15 +1,15 @@
-"""Portraits of personas: how large they are, what sets them apart, what to call them.
+"""Portraits of personas: how large they are, what to call them, what to say of them.
 
-*Size.* The share of a persona is the mean posterior of all journeys, which is nearer the truth
-than a count of the assigned ones. Its interval is Wilson's, with each journey counting only as
+*Size.* The share of a persona is the mean posterior of all customers, which is nearer the truth
+than a count of the assigned ones. Its interval is Wilson's, with each customer counting only as
 far as its posterior tells the personas apart: the information on a mixing weight is that of r =
-Var(posterior) / (share (1 - share)) journeys apiece [1]_.
+Var(posterior) / (share (1 - share)) customers apiece [1]_.
 
-*Features.* What sets a persona apart is measured by log-odds with an informative Dirichlet prior
-[2]_ on "the journey holds the touchpoint" and "the journey holds the move", each kind for itself.
-The prior, 500 observations spread as in all journeys, keeps rare features from winning by chance.
+*Names* are made by rule from the most distinctive features (`models.persona_features`); no two
+personas share one.
 
-*Names* are made by rule from the most distinctive features; no two personas share one.
+*Sentences* say one number each, and each number is a row of `persona_features`. The paragraph of a
+persona is some of its sentences, so nothing can be said that is not published.
 
 *Exemplars* are real journeys that are neither trivial nor odd: of middling length (between the
 40% and 80% quantiles), firm (posterior over .9), with the median likelihood a step.
@@ -21,8 +21,6 @@ References
 ----------
 .. [1] D. M. Titterington, A. F. M. Smith, U. E. Makov (1985), "Statistical Analysis of Finite
    Mixture Distributions", section 3.2.
-.. [2] B. L. Monroe, M. P. Colaresi, K. M. Quinn (2008), "Fightin' Words", Political Analysis
-   16(4).
 """
 
 from __future__ import annotations
@@ -34,13 +32,16 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from models.persona_features import SIGNIFICANT, Feature
+
 __all__ = [
-    "Feature",
+    "POSTERIOR_UNIT",
     "PersonaCounts",
-    "distinctive_features",
     "exemplar_journeys",
-    "log_odds",
+    "outcome_features",
+    "paragraph",
     "persona_names",
+    "sentence",
     "share_intervals",
 ]
 
@@ -50,13 +51,15 @@ IntArray = npt.NDArray[np.int64]
 POSTERIOR_UNIT = 2**20
 """Posteriors are counted in units of 1 / POSTERIOR_UNIT."""
 
-PRIOR_OBSERVATIONS = 500.0
 _Z_95 = 1.959964
-_MOST_FEATURES = 10
 _LENGTH_QUANTILES = (0.4, 0.8)
 _FIRM = 0.9
 _EXEMPLARS = 3
 _LEAST_SHARE_IN_NAME = 0.1
+_PARTS_OF_A_NAME = 2
+_KINDS_OF_A_NAME = ("touchpoint", "move")
+_IN_PARAGRAPH = (("touchpoint", 2), ("move", 2), ("channel", 1), ("pace", 1))
+_ATTRIBUTES_IN_PARAGRAPH = 2
 
 
 @dataclass(frozen=True)
@@ -65,21 +68,25 @@ class PersonaCounts:
 
     Attributes
     ----------
-    scored : int64 array of shape (1,), journeys scored
-    journeys, converted, lapsed : int64 arrays of shape (K,), journeys assigned, and those of them
-        with that outcome
-    posteriors, squares : int64 arrays of shape (K,), sums over all scored journeys of the posterior
-        and of its square, in units of 1 / POSTERIOR_UNIT
+    scored : int64 array of shape (1,), customers scored
+    customers, journeys, converted, lapsed : int64 arrays of shape (K,), customers and journeys
+        assigned, and the journeys of them with that outcome
+    posteriors, squares : int64 arrays of shape (K,), sums over all scored customers of the
+        posterior and of its square, in units of 1 / POSTERIOR_UNIT
     holding : int64 array of shape (K, F), assigned journeys that hold the feature
+    measures : int64 array of shape (3, M, K), of the assigned journeys that have a measure their
+        number, the sum and the sum of squares
     """
 
     scored: IntArray
+    customers: IntArray
     journeys: IntArray
     converted: IntArray
     lapsed: IntArray
     posteriors: IntArray
     squares: IntArray
     holding: IntArray
+    measures: IntArray
 
     @classmethod
     def total(cls, parts: Iterable[Self]) -> Self:
@@ -93,20 +100,10 @@ class PersonaCounts:
         )
 
 
-@dataclass(frozen=True)
-class Feature:
-    """A feature that a persona holds more than the others do."""
-
-    name: str
-    share: float
-    share_others: float
-    z: float
-
-
-def share_intervals(counts: PersonaCounts, fit_journeys: int) -> FloatArray:
+def share_intervals(counts: PersonaCounts, fit_customers: int) -> FloatArray:
     """Shares of the personas with 95% intervals, shape (K, 3): share, low, high.
 
-    `fit_journeys` is the number of journeys that the personas were learnt from; to score more does
+    `fit_customers` is the number of customers that the personas were learnt from; to score more does
     not make the shares more certain than that. The personas themselves are taken as known.
     """
     if len(counts.posteriors) == 1:
@@ -115,95 +112,126 @@ def share_intervals(counts: PersonaCounts, fit_journeys: int) -> FloatArray:
     share = counts.posteriors / (n * POSTERIOR_UNIT)
     spread = np.maximum(counts.squares / (n * POSTERIOR_UNIT) - share**2, 0.0)
     binomial = np.maximum(share * (1 - share), 1e-12)
-    effective = np.maximum(np.minimum(spread / binomial, 1.0) * min(n, max(fit_journeys, 1)), 1.0)
+    effective = np.maximum(np.minimum(spread / binomial, 1.0) * min(n, max(fit_customers, 1)), 1.0)
     centre = (share + _Z_95**2 / (2 * effective)) / (1 + _Z_95**2 / effective)
     reach = np.sqrt(binomial / effective + (_Z_95 / (2 * effective)) ** 2)
     reach *= _Z_95 / (1 + _Z_95**2 / effective)
     return np.stack([share, np.clip(centre - reach, 0, 1), np.clip(centre + reach, 0, 1)], axis=1)
 
 
-def log_odds(holding: IntArray) -> FloatArray:
-    """Log-odds of each feature in a persona against the others, in standard errors.
-
-    Parameters
-    ----------
-    holding : int array of shape (K, F)
-        Journeys of each persona that hold each feature, of one kind.
-
-    Returns
-    -------
-    z of shape (K, F): above 1.96, the feature is the persona's own more than chance would have it.
-
-    Examples
-    --------
-    >>> log_odds(np.array([[90, 10], [10, 90]])).round(1).tolist()
-    [[6.5, -6.5], [-6.5, 6.5]]
-    """
-    everyone, n_own = holding.sum(axis=0), holding.sum(axis=1, keepdims=True)
-    prior = PRIOR_OBSERVATIONS * (everyone + 0.5) / (everyone.sum() + 0.5 * len(everyone))
-    own, others = holding + prior, everyone - holding + prior
-    own_rest = n_own + PRIOR_OBSERVATIONS - own
-    others_rest = everyone.sum() - n_own + PRIOR_OBSERVATIONS - others
-    delta = np.log(own / own_rest) - np.log(others / others_rest)
-    return delta / np.sqrt(1 / own + 1 / others)
-
-
-def distinctive_features(
-    counts: PersonaCounts, names: Sequence[str], n_touchpoints: int
-) -> list[list[Feature]]:
-    """Find at most ten features that set each persona apart, the most distinctive first.
-
-    `names` are those of the columns of ``counts.holding``, of which the first `n_touchpoints` are
-    touchpoints and the others moves. Features of equal z come in alphabetic order.
-    """
-    holding, journeys = counts.holding, counts.journeys[:, None]
-    kinds = (holding[:, :n_touchpoints], holding[:, n_touchpoints:])
-    z = np.concatenate([log_odds(kind) if kind.shape[1] > 1 else 0.0 * kind for kind in kinds], 1)
-    share = holding / np.maximum(journeys, 1)
-    share_others = (holding.sum(axis=0) - holding) / np.maximum(journeys.sum() - journeys, 1)
-    alphabetic = np.argsort(np.asarray(names, dtype=object), kind="stable")
-    found = []
-    for k in range(len(holding)):
-        order = alphabetic[np.argsort(-z[k, alphabetic], kind="stable")][:_MOST_FEATURES]
-        own = [f for f in order if z[k, f] > _Z_95 and share[k, f] > share_others[k, f]]
+def outcome_features(counts: PersonaCounts) -> list[Feature | None]:
+    """Compare each persona's conversion with that of the others; None where nothing has ended."""
+    converted, ended = counts.converted, counts.converted + counts.lapsed
+    found: list[Feature | None] = []
+    for own, n in zip(converted, ended, strict=True):
+        rest, m = converted.sum() - own, ended.sum() - n
+        if not n or not m:
+            found.append(None)
+            continue
+        pooled = (own + rest) / (n + m)
+        error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+        z = (own / n - rest / m) / error if error > 0 else 0.0
+        unit = "share of ended journeys"
         found.append(
-            [
-                Feature(names[f], float(share[k, f]), float(share_others[k, f]), float(z[k, f]))
-                for f in own
-            ]
+            Feature("outcome", "converted", unit, float(own / n), float(rest / m), float(z))
         )
     return found
 
 
-def persona_names(features: Sequence[Sequence[Feature]]) -> tuple[str, ...]:
-    """Make a short name for each persona from its features; no two are the same.
+def persona_names(
+    features: Sequence[Sequence[Feature]], taken: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Make a short name for each persona from its features; no two are the same, nor one of `taken`.
 
-    The first feature gives the name, and the next one that speaks of another touchpoint completes
-    it. Should two personas come out alike, the later one is told further features, and a number in
-    the last resort.
+    The most distinctive touchpoint or move gives the name, and the next one that speaks of another
+    touchpoint completes it. Should two personas come out alike, the later one is told further
+    features, and a number in the last resort.
 
-    >>> persona_names([[Feature("ad > email_open", .5, .1, 9.0), Feature("START > ad", .6, .4, 8.0),
-    ...     Feature("coupon", .4, .1, 5.0)], []])
+    >>> of = lambda kind, name, share: Feature(kind, name, "", share, 0.1, 9.0)
+    >>> persona_names([[of("move", "ad > email_open", 0.5), of("move", "START > ad", 0.6),
+    ...     of("touchpoint", "coupon", 0.4)], []])
     ('Ad then email open, coupon', 'Mixed paths')
     """
-    taken: list[str] = []
+    known = [*taken]
     for own in features:
         parts: list[str] = []
         told: set[str] = set()
         for feature in own:
             touchpoints = set(feature.name.split(" > ")) - {"START", "END"}
-            if feature.share < _LEAST_SHARE_IN_NAME or touchpoints <= told:
+            if (
+                feature.kind not in _KINDS_OF_A_NAME
+                or feature.value < _LEAST_SHARE_IN_NAME
+                or touchpoints <= told
+            ):
                 continue
             parts.append(_in_words(feature.name))
             told |= touchpoints
-            if len(parts) >= 2 and _title(parts) not in taken:
+            if len(parts) >= _PARTS_OF_A_NAME and _title(parts) not in known:
                 break
         name = stem = _title(parts)
         number = 2
-        while name in taken:
+        while name in known:
             name, number = f"{stem} ({number})", number + 1
-        taken.append(name)
-    return tuple(taken)
+        known.append(name)
+    return tuple(known[len(taken) :])
+
+
+def sentence(feature: Feature) -> str:
+    """Say a feature's number.
+
+    >>> sentence(Feature("move", "ad > web_shop", "share of journeys", 0.5, 0.104, 9.0))
+    "In 50% of their journeys 'web shop' follows 'ad', against 10% of the others'."
+    >>> sentence(Feature("measure", "touchpoints", "mean a journey", 7.25, 4.0, 9.0))
+    'A journey of theirs has 7.2 touchpoints on average, against 4.0 elsewhere.'
+    """
+    name = feature.name.replace("_", " ")
+    if feature.kind == "measure":
+        mine, others = feature.value, feature.value_others
+        return {
+            "touchpoints": f"A journey of theirs has {mine:.1f} touchpoints on average, "
+            f"against {others:.1f} elsewhere.",
+            "value": f"A converted journey of theirs is worth {mine:,.2f} on average, "
+            f"against {others:,.2f} elsewhere.",
+            "csat": f"Their mean satisfaction is {mine:.2f} of 1, against {others:.2f} elsewhere.",
+        }[feature.name]
+    own, others_share = _percent(feature.value), _percent(feature.value_others)
+    against = f", against {others_share} of the others'."
+    if feature.kind == "size":
+        return f"About {own} of all customers are like this."
+    if feature.kind == "outcome":
+        return f"{own} of their ended journeys converted{against}"
+    if feature.kind == "attribute":
+        return f"{own} of those of whom it is known have {name}, against {others_share} of others."
+    if feature.kind == "move":
+        origin, _, target = name.partition(" > ")
+        if origin == "START":
+            return f"{own} of their journeys start with '{target}'{against}"
+        if target == "END":
+            return f"{own} of their journeys end with '{origin}'{against}"
+        return f"In {own} of their journeys '{target}' follows '{origin}'{against}"
+    verb = {"channel": "use the channel", "stage": "reach the stage", "pace": "take"}
+    what = name if feature.kind == "pace" else f"'{name}'"
+    return f"{own} of their journeys {verb.get(feature.kind, 'hold')} {what}{against}"
+
+
+def paragraph(features: Sequence[Feature]) -> str:
+    """Say the most telling of a persona's features, in the order of `sentence`'s kinds.
+
+    Size comes first, then what they do, where and how fast, then outcome, measures and attributes
+    where they differ by more than chance.
+    """
+    told = [feature for feature in features if feature.kind == "size"]
+    for kind, most in _IN_PARAGRAPH:
+        told += [feature for feature in features if feature.kind == kind][:most]
+    told += [
+        feature
+        for feature in features
+        if feature.kind in ("outcome", "measure") and abs(feature.z) > SIGNIFICANT
+    ]
+    told += [feature for feature in features if feature.kind == "attribute"][
+        :_ATTRIBUTES_IN_PARAGRAPH
+    ]
+    return " ".join(sentence(feature) for feature in told)
 
 
 def exemplar_journeys(
@@ -247,6 +275,15 @@ def exemplar_journeys(
             mine = mine[first[np.lexsort((first, distance[first]))]]
         chosen.append(tuple(int(place) for place in mine[:_EXEMPLARS]))
     return tuple(chosen)
+
+
+def _percent(share: float) -> str:
+    """A share in words: whole percents, a decimal below one.
+
+    >>> _percent(0.254), _percent(0.0042), _percent(0.0)
+    ('25%', '0.4%', '0%')
+    """
+    return f"{share:.1%}" if 0 < share < 0.0095 else f"{share:.0%}"
 
 
 def _in_words(feature: str) -> str:

@@ -11,14 +11,21 @@ twice. What works is to ask for three things at once.
 3. *It is sharp where it can be.* Long journeys say clearly whose they are. If many stay in doubt,
    tastes vary by degree and there are no kinds.
 
+A fourth, *It is somebody*, takes out what is too small to be a kind: a persona holds at least 1% of
+the units and 30 of them.
+
 The *merge path* gives a mixture for every number of personas at little cost: fit many, then merge
 the pair whose union loses the least likelihood, let EM settle, and so on down to one. Among the
 numbers from the one that reaches 90% of the greatest held-out gain to the one that reaches 99%,
 the answer is the largest whose ARI is at least .9 of the best among them.
+
+What is sorted are *units*: customers with all their journeys, or single journeys
+(`models.customer_pooling`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +33,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
-from sklearn.utils import check_random_state
 
 from models.markov_mixture import (
     CountData,
@@ -36,10 +42,11 @@ from models.markov_mixture import (
     posteriors,
 )
 
-__all__ = ["Grade", "Selection", "merge_path", "select_personas"]
+__all__ = ["Grade", "Search", "Selection", "Units", "merge_path", "search_path", "select_personas"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 Grade = Literal["strong", "usable", "tentative", "none"]
 
@@ -56,7 +63,41 @@ _LONG_LENGTH = 20
 _FIRM = 0.9
 _MOST_DOUBTFUL = 0.25
 _FEWEST_LONG = 30
-_FEWEST_JOURNEYS = 100
+_FEWEST_UNITS = 100
+_LEAST_SHARE = 0.01
+_FEWEST_MEMBERS = 30
+
+
+@dataclass(frozen=True)
+class Units:
+    """What personas are sought among: n customers or journeys.
+
+    Attributes
+    ----------
+    counts : csr_array of shape (n, F), moves (`models.journey_paths.count_moves`)
+    lengths : int array of n, touchpoints
+    numbers : uint64 array of n, a hash of each unit's id, which decides its half of the data
+    origins : int array of F, the choice that each column is an alternative of
+    columns : int array of F, numbers that the columns keep when others come or go
+    """
+
+    counts: sp.csr_array
+    lengths: IntArray
+    numbers: npt.NDArray[np.uint64]
+    origins: IntArray
+    columns: IntArray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def data(self, mine: BoolArray | slice = slice(None)) -> CountData:
+        """Merge the counts of some units."""
+        return CountData.merge(self.counts[mine], self.origins, PRIOR_STRENGTH, self.columns)
+
+
+Search = Callable[[Units, BoolArray | slice, int], Mapping[int, MixtureParameters]]
+"""Fits mixtures to some of the units: one for each number of personas that may be chosen, from the
+given number up."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +109,20 @@ class Selection:
     parameters : the mixture, components by falling weight; a single one if there is no structure
     grade : how firm it is, by `stability`: strong (.8), usable (.6), tentative (.4); or none
     stability : ARI of the two halves' answers; NaN where it was not needed
+    firmness : for each persona, how well both halves find it: mean Jaccard index of its members with
+        those of the most similar persona of a half
     reason : why there is no structure, or an empty text
-    gains : held-out gain over one chain, nats a journey, for 1, 2, 3 ... personas
-    stabilities : ARI of the halves for 1, 2, 3 ... personas
+    gains : held-out gain over one chain, nats a unit, for each number of personas tried
+    stabilities : ARI of the halves for each number of personas tried
     """
 
     parameters: MixtureParameters
     grade: Grade
     stability: float
+    firmness: tuple[float, ...]
     reason: str
-    gains: FloatArray
-    stabilities: FloatArray
+    gains: Mapping[int, float]
+    stabilities: Mapping[int, float]
 
     @property
     def n_personas(self) -> int:
@@ -86,84 +130,78 @@ class Selection:
         return len(self.parameters.log_weights)
 
 
-def select_personas(
-    counts: sp.csr_array,
-    lengths: IntArray,
-    origins: IntArray,
-    max_personas: int,
-    random_state: int,
-) -> Selection:
-    """Fit personas in the number that the journeys bear.
+def search_path(max_personas: int, seed: int) -> Search:
+    """Search every number of personas up to `max_personas` along the merge path."""
 
-    Parameters
-    ----------
-    counts : csr_array of shape (n, F)
-        Moves of journeys (`models.journey_paths.count_moves`), rows in an order that does not
-        depend on the input's (ascending `journey_id`).
-    lengths : int array of shape (n,)
-        Touchpoints of each journey.
-    origins : int array of shape (F,)
-        The choice that each column is an alternative of.
-    max_personas : int
-        At most so many.
-    random_state : int
-        Seed.
+    def search(units: Units, mine: BoolArray | slice, least: int) -> dict[int, MixtureParameters]:
+        data = units.data(mine)
+        path = merge_path(data, max(_FIRST, max_personas), seed, least)
+        path[0], _ = expectation_maximisation(data, path[0], max_iter=100, tol=1e-5)
+        return {k: found for k, found in enumerate(path, start=least) if k <= max_personas}
+
+    return search
+
+
+def select_personas(units: Units, search: Search) -> Selection:
+    """Fit personas in the number that the units bear.
+
+    The order of the units does not matter.
     """
-    n = counts.shape[0]
-    whole = CountData.merge(counts, origins, PRIOR_STRENGTH)
+    whole = units.data()
     one = whole.maximise(np.ones((whole.rows.shape[0], 1)))
-    if n < _FEWEST_JOURNEYS:
-        reason = f"{n} journeys are too few to tell; it takes {_FEWEST_JOURNEYS}"
-        return Selection(one, "none", np.nan, reason, np.zeros(1), np.ones(1))
+    n = len(units)
+    if n < _FEWEST_UNITS:
+        reason = f"{n} are too few to tell; it takes {_FEWEST_UNITS} with paths long enough"
+        return Selection(one, "none", np.nan, (np.nan,), reason, {}, {})
 
-    random = check_random_state(random_state)
-    first = max(_FIRST, max_personas)
-    half = np.zeros(n, dtype=bool)
-    half[random.permutation(n)[: n // 2]] = True
-    paths = [
-        merge_path(CountData.merge(counts[mine], origins, PRIOR_STRENGTH), first, random)
-        for mine in (half, ~half)
-    ]
-    k_max = min(max_personas, *(len(path) for path in paths))
-    telling = lengths >= _TELLING_LENGTH
+    half = (units.numbers & np.uint64(1)).astype(bool)
+    paths = [search(units, mine, 1) for mine in (half, ~half)]
+    sizes = sorted(paths[0].keys() & paths[1].keys())
+    telling = units.lengths >= _TELLING_LENGTH
     telling = telling if telling.sum() >= _FEWEST_LONG else np.ones(n, dtype=bool)
-    held_out, stabilities = np.empty((k_max, n)), np.empty(k_max)
-    for k in range(1, k_max + 1):
-        joints = [path[k - 1].joint(counts) for path in paths]
-        labels = [joint[telling].argmax(axis=1) for joint in joints]
-        stabilities[k - 1] = adjusted_rand_score(*labels)
+    held_out, stabilities = np.empty((len(sizes), n)), np.empty(len(sizes))
+    for place, k in enumerate(sizes):
+        joints = [path[k].joint(units.counts) for path in paths]
+        stabilities[place] = adjusted_rand_score(*(j[telling].argmax(axis=1) for j in joints))
         by_first, by_second = (posteriors(joint)[1] for joint in joints)
-        held_out[k - 1] = np.where(half, by_second, by_first)
+        held_out[place] = np.where(half, by_second, by_first)
     differences = held_out - held_out[0]
     gains = differences.mean(axis=1)
+    tried = dict(zip(sizes, gains.tolist(), strict=True))
+    agreed = dict(zip(sizes, stabilities.tolist(), strict=True))
+
+    def none(reason: str, stability: float = np.nan) -> Selection:
+        return Selection(one, "none", stability, (np.nan,), reason, tried, agreed)
 
     best = int(gains.argmax())
     if gains[best] <= _STANDARD_ERRORS * differences[best].std() / np.sqrt(n):
-        reason = "journeys held out are predicted no better than by one pattern for all"
-        return Selection(one, "none", np.nan, reason, gains, stabilities)
-    k = _within_window(gains, stabilities)
-    stability = float(stabilities[k - 1])
+        return none("what was held out is predicted no better than by one pattern for all")
+    place = _within_window(gains, stabilities)
+    stability = float(stabilities[place])
     grade = next((grade for least, grade in _GRADES if stability >= least), None)
     if grade is None:
-        reason = f"two halves of the data disagree on who belongs together (ARI {stability:.2f})"
-        return Selection(one, "none", stability, reason, gains, stabilities)
-
-    parameters = merge_path(whole, first, random, last=k)[0]
-    doubtful = _doubtful_share(parameters, counts[lengths >= _LONG_LENGTH])
+        return none(
+            f"two halves of the data disagree on who belongs together (ARI {stability:.2f})",
+            stability,
+        )
+    k = sizes[place]
+    parameters = search(units, slice(None), k)[k]
+    parameters = _without_the_tiny(whole, parameters)
+    if len(parameters.log_weights) == 1:
+        return none(f"no second pattern holds for {_FEWEST_MEMBERS} and 1%", stability)
+    doubtful = _doubtful_share(parameters, units.counts[units.lengths >= _LONG_LENGTH])
     if doubtful > _MOST_DOUBTFUL:
-        reason = f"{doubtful:.0%} of the long journeys fit several patterns: taste, not kinds"
-        return Selection(one, "none", stability, reason, gains, stabilities)
-    parameters, _ = expectation_maximisation(whole, parameters, max_iter=100, tol=1e-5)
+        reason = f"{doubtful:.0%} of the long paths fit several patterns: taste, not kinds"
+        return none(reason, stability)
     parameters = parameters.permuted(np.argsort(-parameters.log_weights, kind="stable"))
-    return Selection(parameters, grade, stability, "", gains, stabilities)
+    firmness = _firmness(units, telling, parameters, [path[k] for path in paths])
+    return Selection(parameters, grade, stability, firmness, "", tried, agreed)
 
 
-def merge_path(
-    data: CountData, first: int, random_state: np.random.RandomState, last: int = 1
-) -> list[MixtureParameters]:
+def merge_path(data: CountData, first: int, seed: int, last: int = 1) -> list[MixtureParameters]:
     """Mixtures of `last` components and one more each, up to `first`, each merged from the next."""
     k = min(first, data.rows.shape[0])
-    start = best_start(data, k, n_init=10, size=3_000, random_state=random_state)
+    start = best_start(data, k, n_init=10, size=3_000, seed=seed)
     parameters, _ = expectation_maximisation(data, start, max_iter=20, tol=1e-4)
     path = [parameters]
     while k > last:
@@ -174,8 +212,24 @@ def merge_path(
     return path[::-1]
 
 
-def _merge_closest(data: CountData, parameters: MixtureParameters) -> MixtureParameters:
-    """Merge the pair of components whose union loses the least likelihood."""
+def _without_the_tiny(data: CountData, parameters: MixtureParameters) -> MixtureParameters:
+    """Merge whoever is too small to be a kind into the most similar, until nobody is."""
+    least = max(_FEWEST_MEMBERS, _LEAST_SHARE * data.weights.sum())
+    while len(parameters.log_weights) > 1:
+        responsibilities, _ = posteriors(parameters.joint(data.rows))
+        sizes = data.weights @ responsibilities
+        smallest = int(sizes.argmin())
+        if sizes[smallest] >= least:
+            break
+        merged = _merge_closest(data, parameters, smallest)
+        parameters, _ = expectation_maximisation(data, merged, max_iter=100, tol=1e-5)
+    return parameters
+
+
+def _merge_closest(
+    data: CountData, parameters: MixtureParameters, one: int | None = None
+) -> MixtureParameters:
+    """Merge the pair of components whose union loses the least likelihood; `one` of them if given."""
     responsibilities, _ = posteriors(parameters.joint(data.rows))
     weighted = responsibilities * data.weights[:, None]
     counts = data.rows.T @ weighted + data.pseudo_counts[:, None]
@@ -191,6 +245,9 @@ def _merge_closest(data: CountData, parameters: MixtureParameters) -> MixturePar
     for a in range(k - 1):
         together = fit(counts[:, a, None] + counts[:, a + 1 :], sizes[a] + sizes[a + 1 :])
         loss[a, a + 1 :] = alone[a] + alone[a + 1 :] - together
+    if one is not None:
+        others = np.arange(k) != one
+        loss[np.ix_(others, others)] = np.inf
     a, b = divmod(int(loss.argmin()), k)
     responsibilities[:, a] += responsibilities[:, b]
     return data.maximise(np.delete(responsibilities, b, axis=1))
@@ -202,11 +259,28 @@ def _x_log_x(counts: FloatArray) -> FloatArray:
 
 
 def _within_window(gains: FloatArray, stabilities: FloatArray) -> int:
-    """Take the largest number in the window nearly as stable as the best in it; at least 2."""
+    """Place of the largest number in the window nearly as stable as the best in it; not the first."""
     least, most = (int(np.argmax(gains >= share * gains.max())) for share in _WINDOW)
     window = np.arange(max(least, 1), max(most, 1) + 1)
     near_best = stabilities[window] >= _NEAR_BEST_STABILITY * stabilities[window].max()
-    return int(window[near_best].max()) + 1
+    return int(window[near_best].max())
+
+
+def _firmness(
+    units: Units, telling: BoolArray, found: MixtureParameters, halves: list[MixtureParameters]
+) -> tuple[float, ...]:
+    """Mean over the halves of each persona's Jaccard index with the one most like it."""
+    k = len(found.log_weights)
+    mine, *theirs = (
+        parameters.joint(units.counts[telling]).argmax(axis=1) for parameters in (found, *halves)
+    )
+    overlaps = []
+    for labels in theirs:
+        shared = np.zeros((k, labels.max(initial=0) + 1))
+        np.add.at(shared, (mine, labels), 1.0)
+        either = shared.sum(axis=1, keepdims=True) + shared.sum(axis=0) - shared
+        overlaps.append((shared / np.maximum(either, 1.0)).max(axis=1))
+    return tuple(np.mean(overlaps, axis=0).round(6).tolist())
 
 
 def _doubtful_share(parameters: MixtureParameters, long_journeys: sp.csr_array) -> float:

@@ -1,20 +1,28 @@
-"""Personas of journeys: found once on a sample, then given to every journey.
+"""Personas of customers and journeys: found once on a sample, then given to everybody.
 
-`fit_personas` looks for kinds of journeys in a sample (`models.journey_sample`) and answers with
-a `PersonaModel`, plain arrays that travel to any worker. `apply_personas` scores a bucket of
-steps with it: a row of `journey_personas` for each journey, and counts that add up over buckets
-(`PersonaCounts.total`). `portraits` turns the sum into the tables `personas` and
-`persona_features`.
+`fit_personas` looks for kinds of customers in a sample (`models.journey_sample`) and answers with
+a `PersonaModel`, plain arrays that travel to any worker. `apply_personas` scores a bucket of steps
+with it: a row of `journey_personas` for each journey, one of `customer_personas` for each customer,
+and counts that add up over buckets (`PersonaCounts.total`). `models.persona_tables` draws the tables
+`personas` and `persona_features` from the sum.
 
-Personas are `p1`, `p2` ... by falling size in the sample. A journey that is too short, or whose
-most probable persona has a posterior under .6, is `undetermined`: it counts towards the shares by
-its posterior, but belongs to nobody. Where the sample holds no kinds (`models.persona_selection`)
-there is one persona, `no_structure`, which all journeys belong to, with no confidence to tell.
+Whether a customer's journeys are pooled is decided by the data: by the *loyalty* of customers to
+one persona (`models.customer_pooling`). Where it is under a half, the personas are those of single
+journeys, and customers lend them little.
+
+A journey or customer is `undetermined` whose evidence is too short, or whose most probable persona
+has a posterior under .6: it counts towards the shares by its posterior, but belongs to nobody.
+Where the sample holds no kinds (`models.persona_selection`) there is one persona, `no_structure`,
+which all belong to, with no confidence to tell.
+
+A fit is a function of its journeys alone; the ids it gives, `p1`, `p2` ... by falling size, are
+replaced by those of the last published model where a persona is known (`models.persona_ledger`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,46 +32,64 @@ import scipy.sparse as sp
 
 from contracts.config import Personas
 from contracts.schemas import table_schema
+from models.customer_pooling import Customers, estimate_loyalty, two_level_posteriors
 from models.journey_paths import (
     MoveSpace,
     PathCorpus,
     PathVocabulary,
     count_moves,
+    encode_sorted,
     path_corpus,
     path_vocabulary,
 )
-from models.journey_sample import sample_steps
-from models.markov_mixture import MixtureParameters, posteriors
-from models.persona_portraits import (
-    POSTERIOR_UNIT,
-    PersonaCounts,
-    distinctive_features,
-    exemplar_journeys,
-    persona_names,
-    share_intervals,
+from models.journey_sample import hash_numbers, sample_steps
+from models.markov_mixture import (
+    CountData,
+    MixtureParameters,
 )
-from models.persona_selection import Grade, select_personas
+from models.persona_features import (
+    MEASURES,
+    UNKNOWN,
+    FeatureSpace,
+    held_features,
+    journey_measures,
+    move_names,
+)
+from models.persona_portraits import POSTERIOR_UNIT, PersonaCounts, exemplar_journeys
+from models.persona_selection import (
+    PRIOR_STRENGTH,
+    Grade,
+    Units,
+    merge_path,
+    search_path,
+    select_personas,
+)
+from models.tfidf_kmeans import count_ngrams, search_kmeans
 
 __all__ = [
     "NO_STRUCTURE",
     "UNDETERMINED",
+    "Assignment",
     "PersonaModel",
     "apply_personas",
-    "assign_personas",
+    "feature_space",
     "fit_personas",
-    "portraits",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 UNDETERMINED = "undetermined"
-"""The persona of a journey too short or too unsure to have one."""
+"""The persona of whoever is too short or too unsure to have one."""
 
 NO_STRUCTURE = "no_structure"
-"""The one persona where there are no kinds of journeys."""
+"""The one persona where there are no kinds."""
 
 _LEAST_POSTERIOR = 0.6
+_FIRM = 0.9
+_POOLING_LOYALTY = 0.5
+_LOYALTY_COMPONENTS = (2, 4, 8)
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -74,223 +100,294 @@ class PersonaModel:
     ----------
     vocabulary : touchpoints and channels of the sample
     columns : the columns of `MoveSpace` that occur in the sample; others tell nothing
-    parameters : the mixture over these columns
-    persona_ids, names : one a persona
+    parameters : the mixture over these columns, personas by falling size in the sample
+    profile : float array of shape (F, K), how often each column occurs in a journey of the persona
+    loyalty : how often a journey follows its customer's persona, 0..1
+    pooled : whether customers, with all their journeys, were sorted, or single journeys
+    persona_ids : one a persona
     exemplars : up to three journey ids a persona; the first is the medoid
-    grade, stability, reason : how firm the personas are, and why there are none
-    fit_journeys : journeys that they were learnt from
-    min_touchpoints : shorter journeys are undetermined
+    grade, stability, firmness, reason : how firm the personas are, and why there are none
+        (`models.persona_selection.Selection`)
+    gain : held-out gain over one chain, nats a touchpoint; NaN where it was not measured
+    fit_customers, fit_journeys : what they were learnt from
+    min_touchpoints : who has fewer is undetermined
     """
 
     vocabulary: PathVocabulary
     columns: IntArray
     parameters: MixtureParameters
+    profile: FloatArray
+    loyalty: float
+    pooled: bool
     persona_ids: tuple[str, ...]
-    names: tuple[str, ...]
     exemplars: tuple[tuple[str, ...], ...]
     grade: Grade
     stability: float
+    firmness: tuple[float, ...]
     reason: str
+    gain: float
+    fit_customers: int
     fit_journeys: int
     min_touchpoints: int
 
     @property
     def has_structure(self) -> bool:
-        """Whether kinds of journeys were found."""
+        """Whether kinds were found."""
         return self.persona_ids != (NO_STRUCTURE,)
 
+    def with_ids(self, persona_ids: tuple[str, ...]) -> PersonaModel:
+        """Call the personas by other ids."""
+        return replace(self, persona_ids=persona_ids)
 
-def fit_personas(sample: pa.Table, config: Personas, random_state: int = 0) -> PersonaModel:
-    """Find the personas of a sample of journeys.
+
+class Assignment(NamedTuple):
+    """Rows of `journey_personas` and of `customer_personas`, each ascending by id, and counts."""
+
+    journeys: pa.Table
+    customers: pa.Table
+    counts: PersonaCounts
+
+
+def fit_personas(sample: pa.Table, config: Personas) -> PersonaModel:
+    """Find the personas of a sample of customers.
 
     Parameters
     ----------
     sample : pa.Table
-        Steps (`journey_id`, `step`, `touchpoint`, `channel`, `dwell_s`) in any order; of more
-        than ``config.fit_sample`` journeys those that `models.journey_sample` draws are used.
+        Steps (`journey_id`, `customer_id`, `step`, `touchpoint`, `channel`, `dwell_s`) in any
+        order; of more than ``config.fit_sample`` customers those that `models.journey_sample` draws
+        are used.
     config : Personas
-        At most how many personas, from journeys of what length, fitted on how many.
-    random_state : int
-        Seed; the same seed and journeys give the same personas.
+        How personas are sought, at most how many, in paths of what length, among how many.
     """
     steps = sample_steps(sample, config.fit_sample, config.min_touchpoints)
     corpus = path_corpus(steps, path_vocabulary(steps))
+    customers = Customers.read(steps, corpus.journey_ids)
     counts = count_moves(corpus)
-    space = MoveSpace(corpus.vocabulary)
     columns = np.unique(counts.indices).astype(np.int64)
     counts = counts[:, columns]
-    _, origins = np.unique(space.origins[columns], return_inverse=True)
-    found = select_personas(counts, corpus.lengths, origins, config.max_personas, random_state)
+    _, origins = np.unique(MoveSpace(corpus.vocabulary).origins[columns], return_inverse=True)
+
+    long_enough = corpus.lengths >= config.min_touchpoints
+    pooled = _quick_loyalty(counts, long_enough, origins, columns, customers) >= _POOLING_LOYALTY
+    if pooled:
+        rows, ids = customers.membership, customers.ids
+    else:
+        rows = sp.eye_array(len(long_enough), format="csr")[np.flatnonzero(long_enough)]
+        ids = corpus.journey_ids.filter(pa.array(long_enough))
+    units = Units(
+        counts=sp.csr_array(rows @ counts),
+        lengths=(rows @ corpus.lengths).astype(np.int64),
+        numbers=hash_numbers(ids),
+        origins=origins,
+        columns=columns,
+    )
+    if config.method == "tfidf_kmeans" and config.n_personas is not None:
+        ngrams = sp.csr_array(rows @ count_ngrams(corpus))
+        search = search_kmeans(ngrams, config.n_personas, _SEED)
+    else:
+        search = search_path(config.max_personas, _SEED)
+    found = select_personas(units, search)
 
     k = found.n_personas
-    joint = found.parameters.joint(counts)
-    labels = joint.argmax(axis=1)
-    likelihood = joint[np.arange(len(labels)), labels] - found.parameters.log_weights[labels]
-    posterior, _ = posteriors(joint)
-    places = exemplar_journeys(labels, posterior.max(axis=1), corpus.lengths, likelihood, k)
-    names: tuple[str, ...] = ("No structure found",)
-    if k > 1:
-        portrayed = _count(corpus, counts, columns, posterior, labels)
-        features = distinctive_features(
-            portrayed,
-            _feature_names(corpus.vocabulary, columns),
-            len(corpus.vocabulary.touchpoints),
-        )
-        names = persona_names(features)
+    log_weights = found.parameters.log_weights
+    likelihood = counts @ found.parameters.log_probabilities
+    loyalty = estimate_loyalty(likelihood, log_weights, customers) if k > 1 else 0.0
+    posterior, _ = two_level_posteriors(likelihood, log_weights, customers, loyalty)
+    best, confidence = posterior.argmax(axis=1), np.round(posterior.max(axis=1), 6)
+    evidence = customers.touchpoints(corpus.lengths)[customers.of] if pooled else corpus.lengths
+    evident = (evidence >= config.min_touchpoints) & (confidence >= _LEAST_POSTERIOR)
+    places = exemplar_journeys(
+        np.where(evident | (k == 1), best, k),
+        confidence,
+        corpus.lengths,
+        likelihood[np.arange(len(best)), best],
+        k,
+    )
+    weighted = counts.T @ posterior
     return PersonaModel(
         vocabulary=corpus.vocabulary,
         columns=columns,
         parameters=found.parameters,
+        profile=weighted / np.maximum(posterior.sum(axis=0), 1.0),
+        loyalty=loyalty,
+        pooled=pooled,
         persona_ids=tuple(f"p{i}" for i in range(1, k + 1)) if k > 1 else (NO_STRUCTURE,),
-        names=names,
         exemplars=tuple(
             tuple(corpus.journey_ids[place].as_py() for place in own) for own in places
         ),
         grade=found.grade,
         stability=found.stability,
+        firmness=found.firmness,
         reason=found.reason,
-        fit_journeys=len(labels),
+        gain=max(found.gains.values(), default=np.nan) / max(float(units.lengths.mean()), 1.0)
+        if len(units)
+        else np.nan,
+        fit_customers=len(customers.ids),
+        fit_journeys=len(best),
         min_touchpoints=config.min_touchpoints,
     )
 
 
 def apply_personas(
-    model: PersonaModel, steps: pa.Table, outcomes: pa.Table | None = None
-) -> tuple[pa.Table, PersonaCounts]:
-    """Give each journey its persona, and count what the portraits are drawn from.
+    model: PersonaModel,
+    steps: pa.Table,
+    journeys: pa.Table | None = None,
+    stages: tuple[str, ...] = (),
+) -> Assignment:
+    """Give each journey and customer a persona, and count what the portraits are drawn from.
 
     Parameters
     ----------
     model : PersonaModel
         From `fit_personas`.
     steps : pa.Table
-        All steps of some journeys, in any order.
-    outcomes : pa.Table, optional
-        `journey_id`, `outcome` (``converted``, ``lapsed`` or ``open``); journeys it lacks count
-        as open.
-
-    Returns
-    -------
-    The rows of `journey_personas`, ascending by `journey_id`, and the counts.
+        All steps of some customers, in any order; as for `fit_personas`, with `stage` and `csat`.
+    journeys : pa.Table, optional
+        `journey_id`, `outcome` (``converted``, ``lapsed`` or ``open``), `value`; journeys it lacks
+        count as open.
+    stages : tuple of str
+        The stages in their order.
     """
     corpus = path_corpus(steps, model.vocabulary)
+    customers = Customers.read(steps, corpus.journey_ids)
     counts = count_moves(corpus)[:, model.columns]
-    posterior, _ = posteriors(model.parameters.joint(counts))
-    labels = posterior.argmax(axis=1)
-    confidence = np.round(posterior.max(axis=1), 6)
-    if model.has_structure:
-        unsure = (corpus.lengths < model.min_touchpoints) | (confidence < _LEAST_POSTERIOR)
-        labels[unsure] = len(model.persona_ids)
-    persona = pa.array([*model.persona_ids, UNDETERMINED], pa.string()).take(pa.array(labels))
-    table = pa.table(
+    of_journeys, of_customers = two_level_posteriors(
+        counts @ model.parameters.log_probabilities,
+        model.parameters.log_weights,
+        customers,
+        model.loyalty,
+    )
+    evidence = customers.touchpoints(corpus.lengths)
+    own_evidence = evidence[customers.of] if model.pooled else corpus.lengths
+    labels, rows = _memberships(model, of_journeys, own_evidence >= model.min_touchpoints)
+    journey_rows = pa.table(
         {
             "journey_id": corpus.journey_ids,
-            "persona_id": persona,
-            "confidence": pa.array(confidence, mask=np.full(len(labels), not model.has_structure)),
+            "customer_id": customers.ids.take(pa.array(customers.of)),
+            **rows,
         },
         schema=table_schema("journey_personas"),
     )
-    return table, _count(corpus, counts, model.columns, posterior, labels, outcomes=outcomes)
-
-
-def assign_personas(model: PersonaModel, steps: pa.Table) -> pa.Table:
-    """Give the journeys of `steps` their rows of `journey_personas`."""
-    return apply_personas(model, steps)[0]
-
-
-def portraits(model: PersonaModel, counts: PersonaCounts) -> tuple[pa.Table, pa.Table]:
-    """Draw the tables `personas` and `persona_features` from the counts of all journeys."""
-    ids = model.persona_ids
-    share, low, high = share_intervals(counts, model.fit_journeys).T
-    decided = counts.converted + counts.lapsed
-    rate = counts.converted / np.maximum(decided, 1)
-    personas = pa.table(
+    customer_labels, rows = _memberships(model, of_customers, evidence >= model.min_touchpoints)
+    customer_rows = pa.table(
         {
-            "persona_id": ids,
-            "name": model.names,
-            "journeys": counts.journeys,
-            "share": share,
-            "share_low": low,
-            "share_high": high,
-            "conversion_rate": pa.array(rate, mask=decided == 0),
-            "medoid_journey_id": [next(iter(own), None) for own in model.exemplars],
-            "grade": [model.grade] * len(ids),
-            "stability": pa.array([model.stability] * len(ids), pa.float64(), from_pandas=True),
+            "customer_id": customers.ids,
+            "journeys": customers.journeys,
+            **rows,
         },
-        schema=table_schema("personas"),
+        schema=table_schema("customer_personas"),
     )
-    features = (
-        distinctive_features(
-            counts,
-            _feature_names(model.vocabulary, model.columns),
-            len(model.vocabulary.touchpoints),
-        )
-        if model.has_structure
-        else []
+
+    k = len(model.persona_ids)
+    _, journey = encode_sorted(steps["journey_id"])
+    moves = counts[:, : np.searchsorted(model.columns, MoveSpace(model.vocabulary).n_moves)]
+    held = held_features(corpus, moves, stages, steps, journey)
+    touchpoints = np.bincount(journey, minlength=len(labels))
+    measured = journey_measures(corpus.journey_ids, touchpoints, steps, journey, journeys)
+    units = np.rint(of_customers * POSTERIOR_UNIT).astype(np.int64)
+    assigned = sp.csr_array(
+        (np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(k + 1, len(labels))
     )
-    rows = [
-        (persona, feature, rank)
-        for persona, own in zip(ids, features, strict=False)
-        for rank, feature in enumerate(own, start=1)
-    ]
-    persona_features = pa.table(
-        {
-            "persona_id": [persona for persona, _, _ in rows],
-            "feature": [feature.name for _, feature, _ in rows],
-            "share": [feature.share for _, feature, _ in rows],
-            "share_others": [feature.share_others for _, feature, _ in rows],
-            "log_odds_z": [feature.z for _, feature, _ in rows],
-            "rank": [rank for _, _, rank in rows],
-        },
-        schema=table_schema("persona_features"),
+    converted, lapsed = (
+        _with_outcome(corpus, journeys, outcome, labels, k) for outcome in ("converted", "lapsed")
     )
-    return personas, persona_features
-
-
-def _feature_names(vocabulary: PathVocabulary, columns: IntArray) -> tuple[str, ...]:
-    """Names of the features that journeys hold: touchpoints, then the moves among `columns`."""
-    space = MoveSpace(vocabulary)
-    moves = columns[columns < space.n_moves]
-    return (*vocabulary.touchpoints, *(space.name(int(move)) for move in moves))
-
-
-def _count(
-    corpus: PathCorpus,
-    counts: sp.csr_array,
-    columns: IntArray,
-    posterior: FloatArray,
-    labels: IntArray,
-    *,
-    outcomes: pa.Table | None = None,
-) -> PersonaCounts:
-    """Count journeys by persona; a label beyond the personas is no persona."""
-    n, k = posterior.shape
-    known = corpus.codes >= 0
-    visits = sp.csr_array(
-        (np.ones(known.sum()), (corpus.rows[known], corpus.codes[known])),
-        shape=(n, len(corpus.vocabulary.touchpoints)),
-    )
-    moves = counts[:, : np.searchsorted(columns, MoveSpace(corpus.vocabulary).n_moves)]
-    holds = sp.hstack([visits, moves], format="csr")
-    holds.sum_duplicates()
-    holds.data[:] = 1.0
-    assigned = sp.csr_array((np.ones(n), (np.arange(n), labels)), shape=(n, k + 1))
-    holding = (assigned.T @ holds).toarray()[:k]
-    units = np.rint(posterior * POSTERIOR_UNIT).astype(np.int64)
-
-    def with_outcome(outcome: str) -> IntArray:
-        if outcomes is None:
-            return np.zeros(k, np.int64)
-        mine = outcomes["journey_id"].filter(pc.equal(outcomes["outcome"], outcome))
-        has = pc.is_in(corpus.journey_ids, value_set=mine.combine_chunks().cast(pa.string()))
-        return np.bincount(labels[has.to_numpy(zero_copy_only=False)], minlength=k + 1)[:k]
-
-    return PersonaCounts(
-        scored=np.array([n]),
+    counted = PersonaCounts(
+        scored=np.array([len(customers.ids)]),
+        customers=np.bincount(customer_labels, minlength=k + 1)[:k],
         journeys=np.bincount(labels, minlength=k + 1)[:k],
-        converted=with_outcome("converted"),
-        lapsed=with_outcome("lapsed"),
+        converted=converted,
+        lapsed=lapsed,
         posteriors=units.sum(axis=0),
         squares=(units * units // POSTERIOR_UNIT).sum(axis=0),
-        holding=holding.astype(np.int64),
+        holding=(assigned @ held).toarray()[:k].astype(np.int64),
+        measures=_sums_of_measures(measured, labels, k),
     )
+    return Assignment(journey_rows, customer_rows, counted)
+
+
+def feature_space(model: PersonaModel, stages: tuple[str, ...]) -> FeatureSpace:
+    """The features that `apply_personas` counts."""
+    space = MoveSpace(model.vocabulary)
+    return FeatureSpace.of(
+        model.vocabulary.touchpoints,
+        model.vocabulary.channels,
+        stages,
+        move_names(space, model.columns),
+    )
+
+
+def _quick_loyalty(
+    counts: sp.csr_array,
+    long_enough: npt.NDArray[np.bool_],
+    origins: IntArray,
+    columns: IntArray,
+    customers: Customers,
+) -> float:
+    """Loyalty under quick mixtures of single journeys; 1 where no customer has two.
+
+    The greatest of those with 8, 4 and 2 components: too many of them split a kind, and
+    customers seem to change between its parts.
+    """
+    if customers.journeys.max(initial=0) < 2 or long_enough.sum() < _LOYALTY_COMPONENTS[-1]:
+        return 1.0
+    data = CountData.merge(counts[long_enough], origins, PRIOR_STRENGTH, columns)
+    path = merge_path(data, _LOYALTY_COMPONENTS[-1], _SEED, _LOYALTY_COMPONENTS[0])
+    return max(
+        estimate_loyalty(counts @ found.log_probabilities, found.log_weights, customers)
+        for found in path
+        if len(found.log_weights) in _LOYALTY_COMPONENTS
+    )
+
+
+def _memberships(
+    model: PersonaModel, posterior: FloatArray, evident: npt.NDArray[np.bool_]
+) -> tuple[IntArray, dict[str, pa.Array]]:
+    """Labels (the last is nobody's), and the columns that tell of them."""
+    n, k = posterior.shape
+    rounded = np.round(posterior, 6)
+    order = np.argsort(-rounded, axis=1, kind="stable")
+    best = order[:, 0]
+    confidence = rounded[np.arange(n), best]
+    labels = best.copy()
+    ids = pa.array([*model.persona_ids, UNDETERMINED], pa.string())
+    if not model.has_structure:
+        texts, numbers = pa.nulls(n, pa.string()), pa.nulls(n, pa.float64())
+        return labels, {
+            "persona_id": ids.take(pa.array(labels)),
+            "confidence": numbers,
+            "likeliest_id": texts,
+            "second_id": texts,
+            "second_confidence": numbers,
+        }
+    labels[~evident | (confidence < _LEAST_POSTERIOR)] = k
+    second = order[:, 1]
+    return labels, {
+        "persona_id": ids.take(pa.array(labels)),
+        "confidence": pa.array(confidence),
+        "likeliest_id": ids.take(pa.array(best)),
+        "second_id": ids.take(pa.array(second)),
+        "second_confidence": pa.array(rounded[np.arange(n), second]),
+    }
+
+
+def _with_outcome(
+    corpus: PathCorpus, journeys: pa.Table | None, outcome: str, labels: IntArray, k: int
+) -> IntArray:
+    """Journeys of each persona that ended so."""
+    if journeys is None:
+        return np.zeros(k, np.int64)
+    mine = journeys["journey_id"].filter(pc.equal(journeys["outcome"], outcome))
+    has = pc.is_in(corpus.journey_ids, value_set=mine.combine_chunks().cast(pa.string()))
+    return np.bincount(labels[has.to_numpy(zero_copy_only=False)], minlength=k + 1)[:k]
+
+
+def _sums_of_measures(measured: IntArray, labels: IntArray, k: int) -> IntArray:
+    """Number, sum and sum of squares of each measure by persona, shape (3, M, K), exactly."""
+    sums = np.zeros((3, len(MEASURES), k + 1), np.int64)
+    for m, values in enumerate(measured):
+        known = values != UNKNOWN
+        mine, of = values[known], labels[known]
+        for power in range(3):
+            np.add.at(sums[power, m], of, mine**power)
+    return sums[:, :, :k]

@@ -2,8 +2,9 @@
 
 A path is read as a text whose words are its runs of one, two and three touchpoints. Rare words
 weigh more (TF-IDF), a singular value decomposition keeps the main directions, k-means cuts the
-space. It is here to be compared with: it gives clusters of any data, noise too, and cannot say
-how sure it is.
+space. It gives clusters of any data, noise too, and cannot say how many there are or how sure it
+is. `search_kmeans` therefore makes a Markov chain of each cluster (k-means, then chains), which the
+gates of `models.persona_selection` judge like any other and which give every journey a posterior.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.base import ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from models.count_estimator import CountEstimator
 from models.journey_paths import PathCorpus
+from models.markov_mixture import CountData, MixtureParameters
+from models.persona_selection import BoolArray, Search, Units
 
-__all__ = ["TfidfKMeans", "count_ngrams"]
+__all__ = ["TfidfKMeans", "count_ngrams", "search_kmeans"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -50,7 +54,7 @@ def count_ngrams(corpus: PathCorpus, longest: int = 3) -> sp.csr_array:
     return counts
 
 
-class TfidfKMeans(ClusterMixin, BaseEstimator):
+class TfidfKMeans(ClusterMixin, CountEstimator):
     """K-means on the main directions of TF-IDF.
 
     Parameters
@@ -91,7 +95,7 @@ class TfidfKMeans(ClusterMixin, BaseEstimator):
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Fit to counts of shape (n_samples, n_features), sparse or dense, none negative."""
-        counts = self._counts(X, reset=True)
+        counts = self.counts(X, reset=True)
         self.columns_: IntArray = np.unique(counts.indices)
         occurring = counts[:, self.columns_]
         directions = min(self.n_directions, *(size - 1 for size in occurring.shape))
@@ -107,19 +111,27 @@ class TfidfKMeans(ClusterMixin, BaseEstimator):
     def predict(self, X: Any) -> IntArray:
         """Find the cluster of each row."""
         check_is_fitted(self)
-        return self.pipeline_.predict(self._counts(X, reset=False)[:, self.columns_])
+        return self.pipeline_.predict(self.counts(X, reset=False)[:, self.columns_])
 
-    def _counts(self, X: Any, *, reset: bool) -> sp.csr_array:
-        checked = validate_data(
-            self, X, accept_sparse="csr", dtype=np.float64, reset=reset, ensure_non_negative=True
+
+def search_kmeans(ngrams: sp.csr_array, n_personas: int, seed: int) -> Search:
+    """Search by k-means with the given number of clusters, each then described by its chain.
+
+    `ngrams` are those of the units (`count_ngrams`, summed over a customer's journeys).
+    """
+
+    def search(units: Units, mine: BoolArray | slice, least: int) -> dict[int, MixtureParameters]:
+        counts, n = units.counts[mine], units.counts[mine].shape[0]
+        clusters = TfidfKMeans(min(n_personas, n), random_state=seed).fit_predict(ngrams[mine])
+        every = CountData(
+            rows=counts,
+            weights=np.ones(n),
+            keys=np.zeros(n, np.uint64),
+            pseudo_counts=units.data(mine).pseudo_counts,
+            origins=units.origins,
         )
-        counts = sp.csr_array(checked)
-        counts.sum_duplicates()
-        counts.eliminate_zeros()
-        return counts
+        found = {1: every.maximise(np.ones((n, 1)))}
+        found[n_personas] = every.maximise(np.eye(n_personas)[clusters])
+        return {k: parameters for k, parameters in found.items() if k >= least}
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        return tags
+    return search

@@ -19,13 +19,14 @@ somebody who constructs a collision on purpose. Only functions with a standard b
 the table; a million touchpoints take one or two core-seconds.
 
 Left out are bookkeeping tables, which tell of runs, and provenance columns, which tell how a row
-came to us (`contracts.schemas`).
+came to us (`contracts.schemas`). What a persona is called depends on earlier versions, too
+(docs/adr/0007); its id is therefore read as its place by size, wherever it stands.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -36,6 +37,7 @@ from sql.statements import open_database
 __all__ = ["digest", "digest_connection"]
 
 _BOOKKEEPING = {"data_quality", *(name for name, table in TABLES.items() if table.bookkeeping)}
+_PERSONA_IDS = {"persona_id", "likeliest_id", "second_id"}
 
 
 def digest(
@@ -69,10 +71,23 @@ def digest_connection(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     tables = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
     ).fetchall()
-    return {name: _digest_table(connection, name) for (name,) in tables if name not in _BOOKKEEPING}
+    personas = _places_of_personas(connection) if ("personas",) in tables else {}
+    return {
+        name: _digest_table(connection, name, personas)
+        for (name,) in tables
+        if name not in _BOOKKEEPING
+    }
 
 
-def _digest_table(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+def _places_of_personas(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """For each persona's id, what the digest reads in its place."""
+    rows = connection.execute("SELECT persona_id, place FROM personas ORDER BY 1").fetchall()
+    return {persona: f"persona {place}" for persona, place in rows}
+
+
+def _digest_table(
+    connection: duckdb.DuckDBPyConnection, table: str, personas: Mapping[str, str]
+) -> str:
     provenance = (
         {c.name for c in TABLES[table].columns if c.provenance} if table in TABLES else set()
     )
@@ -86,9 +101,11 @@ def _digest_table(connection: duckdb.DuckDBPyConnection, table: str) -> str:
         if name not in provenance
     ]
     texts = ", ".join(_canonical(name, kind) for name, kind in columns)
+    placed = _with_places([name for name, _ in columns], personas)
     sums: Sequence[int] = connection.execute(
         f"""
-        WITH hashed AS (SELECT md5_number(concat({texts})) AS h FROM "{table}")
+        WITH rows AS (SELECT *{placed} FROM "{table}"),
+        hashed AS (SELECT md5_number(concat({texts})) AS h FROM rows)
         SELECT
             count(*),
             coalesce(sum((h >> 64)::UBIGINT), 0),
@@ -98,6 +115,26 @@ def _digest_table(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     ).fetchall()[0]
     head = "".join(f"{name} {kind}\n" for name, kind in columns)
     return hashlib.sha256((head + "\n".join(str(int(n)) for n in sums)).encode()).hexdigest()
+
+
+def _with_places(columns: Sequence[str], personas: Mapping[str, str]) -> str:
+    r"""SQL that puts the personas' places where their ids stand.
+
+    >>> _with_places(["second_id"], {"p3": "persona 1"})
+    ' REPLACE (CASE "second_id" WHEN \'p3\' THEN \'persona 1\' ELSE "second_id" END AS "second_id")'
+    """
+    held = [name for name in columns if name in _PERSONA_IDS]
+    by_segment = "segment" in columns and "segment_value" in columns
+    if not personas or not (held or by_segment):
+        return ""
+    cases = " ".join(f"WHEN '{persona}' THEN '{place}'" for persona, place in personas.items())
+    replaced = [f'CASE "{name}" {cases} ELSE "{name}" END AS "{name}"' for name in held]
+    if by_segment:
+        value = f"CASE segment_value {cases} ELSE segment_value END"
+        replaced.append(
+            f"CASE WHEN segment = 'persona' THEN {value} ELSE segment_value END AS segment_value"
+        )
+    return f" REPLACE ({', '.join(replaced)})"
 
 
 def _canonical(column: str, kind: str) -> str:

@@ -187,26 +187,38 @@ FROM stages
 WHERE level = 'touchpoint' AND segment = 'all' AND drop_off_low > .25 AND node LIKE 'checkout%';
 
 CREATE TABLE journey_personas AS
-SELECT journey_id, CASE WHEN touchpoints < 3 THEN 'undetermined'
+SELECT journey_id, customer_id, CASE WHEN touchpoints < 3 THEN 'undetermined'
     WHEN bool_or_store THEN 'p2' ELSE 'p1' END AS persona_id, .9 AS confidence
 FROM journeys JOIN (
     SELECT journey_id, bool_or(channel = 'store') AS bool_or_store FROM touchpoints GROUP BY ALL
 ) USING (journey_id);
 
+CREATE TABLE customer_personas AS
+SELECT customer_id, count(*) AS journeys, min(persona_id) AS persona_id, .9 AS confidence
+FROM journey_personas GROUP BY customer_id;
+
 CREATE TABLE personas AS
-WITH named (persona_id, name) AS (VALUES ('p1', 'Online browsers'), ('p2', 'Store visitors'))
-SELECT persona_id, name, count(*) AS journeys, count(*) / total AS share, wl(count(*), total) AS share_low,
-    wh(count(*), total) AS share_high, avg(converted::INT) AS conversion_rate,
-    max(journey_id) AS medoid_journey_id, 'usable' AS grade, .72 AS stability
-FROM journey_personas JOIN journeys USING (journey_id) JOIN named USING (persona_id),
+WITH named (persona_id, place, name) AS (VALUES ('p1', 1, 'Online browsers'), ('p2', 2, 'Store visitors')),
+members AS (
+    SELECT persona_id, count(*) AS customers FROM customer_personas GROUP BY ALL
+)
+SELECT persona_id, place, name, any_value(customers) AS customers, count(*) AS journeys,
+    count(*) / total AS share, wl(count(*), total) AS share_low, wh(count(*), total) AS share_high,
+    avg(converted::INT) AS conversion_rate, max(journey_id) AS medoid_journey_id,
+    min(journey_id) AS exemplar_2_journey_id, 'usable' AS grade, .72 AS stability, .8 AS firmness,
+    'Half of all.' AS portrait
+FROM journey_personas JOIN journeys USING (journey_id) JOIN named USING (persona_id)
+    LEFT JOIN members USING (persona_id),
     (SELECT count(*) AS total FROM journey_personas WHERE persona_id <> 'undetermined')
-GROUP BY persona_id, name, total;
+GROUP BY persona_id, place, name, total;
 
 CREATE TABLE persona_features AS
 WITH held AS (
     SELECT persona_id, touchpoint AS feature, count(DISTINCT journey_id) AS k
     FROM touchpoints JOIN journey_personas USING (journey_id) JOIN personas USING (persona_id) GROUP BY ALL
 )
-SELECT persona_id, feature, k / journeys AS share, .2 AS share_others,
-    k / sqrt(journeys) AS log_odds_z, row_number() OVER (PARTITION BY persona_id ORDER BY k DESC, feature) AS rank
+SELECT persona_id, 'touchpoint' AS kind, feature, 'share of journeys' AS unit, k / journeys AS value,
+    .2 AS value_others, k / sqrt(journeys) AS z,
+    row_number() OVER (PARTITION BY persona_id ORDER BY k DESC, feature) AS rank,
+    'Half of all.' AS sentence
 FROM held JOIN personas USING (persona_id);

@@ -1,4 +1,4 @@
-"""Personas fitted on a sample of all buckets, then given to every journey, bucket by bucket."""
+"""Personas fitted on a sample of all buckets, then given to every customer, bucket by bucket."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ import pyarrow as pa
 from contracts.config import Config
 from contracts.schemas import table_schema
 from models.journey_sample import sample_bound, sample_hashes, sampled_steps
+from models.persona_ledger import Published, next_model
 from models.persona_portraits import PersonaCounts
-from models.personas import PersonaModel, apply_personas, fit_personas, portraits
+from models.personas import apply_personas
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
 from transforms.read_buckets import Bucket, read_bucket, read_journeys
 from transforms.write_table import write_table
 
-__all__ = ["FindPersonas"]
+__all__ = ["FindPersonas", "counted"]
 
-_STEPS = ("journey_id", "step", "touchpoint", "channel", "dwell_s")
+_STEPS = ("journey_id", "customer_id", "step", "touchpoint", "channel", "dwell_s")
+_TOLD = (*_STEPS, "stage", "csat")
 _NO_STEPS = pa.schema([table_schema("touchpoints").field(name) for name in _STEPS]).empty_table()
 
 
@@ -37,10 +39,13 @@ class _Context:
     watermark: datetime
     folder: str
     name: str
+    run_id: str
+    last: str | None
+    """The last published model, as JSON."""
 
-    def steps(self, bucket: Bucket) -> pa.Table:
+    def steps(self, bucket: Bucket, columns: tuple[str, ...] = _STEPS) -> pa.Table:
         """The steps of a bucket."""
-        return read_bucket(self.root, bucket.touchpoints, _STEPS)
+        return read_bucket(self.root, bucket.touchpoints, columns)
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,11 @@ class _Fit:
         parts = [part for part in element[1] if part is not None]
         tables = [table for _, table in read_parts(parts)] or [_NO_STEPS]
         sample = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        model = fit_personas(sample, self.context.config.personas)
-        path = Path(self.context.folder, f"model-{uuid.uuid4().hex}.pickle")
-        path.write_bytes(pickle.dumps(model))
+        context = self.context
+        last = Published.from_json(context.last) if context.last else None
+        found = next_model(sample, context.config.personas, context.run_id, context.watermark, last)
+        path = Path(context.folder, f"model-{uuid.uuid4().hex}.pickle")
+        path.write_bytes(pickle.dumps(found))
         yield str(path)
 
 
@@ -103,37 +110,56 @@ class _Assign:
         journeys = read_journeys(
             context.root,
             bucket,
-            ["journey_id"],
+            ["journey_id", "value"],
             context.watermark,
             context.config.journey.gap,
         )
-        rows, counts = apply_personas(_load(model_path), context.steps(bucket), journeys)
-        path = f"tables/journey_personas/bucket={bucket.number:04d}/{context.name}.parquet"
-        yield "journey_personas", write_table(context.root, path, rows, bucket=bucket.number)
-        counted = Path(context.folder, f"counts-{uuid.uuid4().hex}.pickle")
-        counted.write_bytes(pickle.dumps(counts))
-        yield "portrait_counts", {"path": str(counted), "model": model_path}
+        found = apply_personas(
+            _load(model_path).model,
+            context.steps(bucket, _TOLD),
+            journeys,
+            context.config.stages,
+        )
+        tables = {"journey_personas": found.journeys, "customer_personas": found.customers}
+        for table, rows in tables.items():
+            path = f"tables/{table}/bucket={bucket.number:04d}/{context.name}.parquet"
+            yield table, write_table(context.root, path, rows, bucket=bucket.number)
+        counts = Path(context.folder, f"counts-{uuid.uuid4().hex}.pickle")
+        counts.write_bytes(pickle.dumps(found.counts))
+        yield "portrait_counts", {"path": str(counts), "model": model_path}
 
 
-def _load(path: str) -> PersonaModel:
-    model: PersonaModel = pickle.loads(Path(path).read_bytes())
-    return model
+def _load(path: str) -> Published:
+    found: Published = pickle.loads(Path(path).read_bytes())
+    return found
 
 
-def drawn_portraits(values: list[dict[str, str]]) -> tuple[pa.Table, pa.Table]:
-    """The tables `personas` and `persona_features`, from the results ``portrait_counts``."""
+def counted(values: list[dict[str, str]]) -> tuple[Published, PersonaCounts]:
+    """The model and the counts of all customers, from the results ``portrait_counts``."""
     counts = [pickle.loads(Path(value["path"]).read_bytes()) for value in values]
-    return portraits(_load(values[0]["model"]), PersonaCounts.total(counts))
+    return _load(values[0]["model"]), PersonaCounts.total(counts)
 
 
 class FindPersonas(beam.PTransform):
-    """Buckets to results: ``("journey_personas", DataFile)`` and ``("portrait_counts", ...)`` a bucket."""
+    """Buckets to results, of each bucket: ``("journey_personas", DataFile)``, the same of
+    ``customer_personas``, and ``("portrait_counts", ...)``.
+
+    `name` is the file name of this state of the tables, `last` the last published model as JSON.
+    """
 
     def __init__(
-        self, root: str, config: Config, watermark: datetime, folder: str, name: str, threads: int
+        self,
+        root: str,
+        config: Config,
+        watermark: datetime,
+        folder: str,
+        name: str,
+        run_id: str,
+        last: str | None,
+        threads: int,
     ) -> None:
         super().__init__()
-        self._context = _Context(root, config, watermark, folder, name)
+        self._context = _Context(root, config, watermark, folder, name, run_id, last)
         self._threads = threads
 
     def expand(self, buckets: beam.PCollection) -> beam.PCollection:

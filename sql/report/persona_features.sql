@@ -1,6 +1,6 @@
--- grain: persona x feature, the six most distinctive that are commoner than elsewhere
-SELECT persona_id, feature, share, share_others, log_odds_z
+-- grain: persona x feature, the six most distinctive of what journeys hold
+SELECT persona_id, feature, value AS share, value_others AS share_others, z
 FROM persona_features
-WHERE log_odds_z > 0
+WHERE kind IN ('touchpoint', 'move', 'channel', 'stage', 'pace')
 QUALIFY row_number() OVER (PARTITION BY persona_id ORDER BY rank) <= 6
 ORDER BY persona_id, rank;

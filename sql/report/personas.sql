@@ -1,4 +1,4 @@
 -- grain: persona, largest first
 SELECT *
 FROM personas
-ORDER BY share DESC, persona_id;
+ORDER BY place;

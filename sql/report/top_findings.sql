@@ -29,7 +29,7 @@ contrasts AS (
         ) AS rank,
         format(
             '{:.1f}% of the {:,} ended journeys of persona ''{}'' converted (95% interval {:.1f}% to {:.1f}%), '
-            || 'against {:.1f}% of all; the persona is about {:.0f}% of all journeys.',
+            || 'against {:.1f}% of all; the persona is about {:.0f}% of all customers.',
             100.0 * decided.converted / decided.ended,
             decided.ended,
             name,

@@ -22,6 +22,7 @@ _CHANNELS = np.array(["app", "email", "store", "web"])
 class PlantedWorld:
     """Steps of journeys ``j0000000``, ``j0000001`` ... in random order; truth by that number.
 
+    Customers are ``c0000000`` ..., each with one journey or with `journeys_each` of one persona.
     Lengths are those of the journeys as drawn, before any collapsing; no touchpoint follows itself.
     """
 
@@ -39,6 +40,7 @@ def planted_world(
     n_touchpoints: int = 12,
     side_data: bool = False,
     taste: bool = False,
+    journeys_each: int = 1,
 ) -> PlantedWorld:
     """Draw n journeys of k personas.
 
@@ -56,7 +58,8 @@ def planted_world(
     channel = random.dirichlet(np.full(len(_CHANNELS), 0.5), size=(k, v))
     log_gap = random.normal(7.0, 2.0, size=k)
 
-    persona = random.choice(k, size=n, p=sizes)
+    customer = np.arange(n) // journeys_each
+    persona = random.choice(k, size=n, p=sizes)[customer]
     lengths = np.clip(np.round(random.lognormal(1.6, 0.9, size=n)), 1, 100).astype(np.int64)
     log_joint = np.tile(np.log(sizes), (n, 1))
     liking = random.gamma(2.0, size=(n, v)) if taste else np.ones((n, v))
@@ -83,10 +86,17 @@ def planted_world(
     steps = pa.table(
         {
             "journey_id": ids.take(pa.array(journey[order])),
+            "customer_id": pa.array([f"c{i:07d}" for i in customer.tolist()]).take(
+                pa.array(journey[order])
+            ),
             "step": pa.array(number[order], pa.int32()),
             "touchpoint": names.take(pa.array(touchpoint[order])),
             "channel": pa.array(_CHANNELS[by[order]].astype(object), pa.string()),
             "dwell_s": pa.array(gap_s[order], from_pandas=True),
+            "stage": pa.array(np.where(touchpoint[order] % 2, "odd", "even").tolist()),
+            "csat": pa.array(
+                np.where(number[order] == 1, persona[journey[order]] / 10, np.nan), from_pandas=True
+            ),
         }
     )
     return PlantedWorld(steps, persona, log_joint.argmax(axis=1), lengths)

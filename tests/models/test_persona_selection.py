@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from models.journey_paths import MoveSpace, count_moves, path_corpus, path_vocabulary
+from models.journey_sample import hash_numbers
 from models.markov_mixture import CountData
-from models.persona_selection import Selection, merge_path, select_personas
+from models.persona_selection import (
+    Selection,
+    Units,
+    merge_path,
+    search_path,
+    select_personas,
+)
 from tests.models.planted_paths import PlantedWorld, planted_world
 
 
-def select(world: PlantedWorld, max_personas: int = 8) -> Selection:
-    """Select on the journeys of three touchpoints and more."""
+def units_of(world: PlantedWorld) -> Units:
+    """The journeys of three touchpoints and more."""
     corpus = path_corpus(world.steps, path_vocabulary(world.steps))
     long = corpus.lengths >= 3
-    return select_personas(
-        count_moves(corpus)[long],
-        corpus.lengths[long],
-        MoveSpace(corpus.vocabulary).origins,
-        max_personas,
-        random_state=0,
+    space = MoveSpace(corpus.vocabulary)
+    return Units(
+        counts=count_moves(corpus)[long],
+        lengths=corpus.lengths[long],
+        numbers=hash_numbers(corpus.journey_ids.filter(pa.array(long))),
+        origins=space.origins,
+        columns=np.arange(space.size),
     )
+
+
+def select(world: PlantedWorld, max_personas: int = 8) -> Selection:
+    return select_personas(units_of(world), search_path(max_personas, seed=0))
 
 
 @pytest.mark.parametrize(("k", "seed"), [(3, 0), (5, 1)])
@@ -29,6 +42,8 @@ def test_planted_personas_are_counted_right(k, seed):
     found = select(planted_world(8_000, k, seed, side_data=True))
     assert found.n_personas in (k, k + 1)
     assert found.grade == "strong"
+    assert len(found.firmness) == found.n_personas
+    assert found.firmness[0] > 0.75
     assert found.stability > 0.8
     assert found.reason == ""
 
@@ -51,7 +66,7 @@ def test_independent_draws_have_no_structure():
     touchpoint = world.steps["touchpoint"].take(
         np.random.default_rng(0).permutation(world.steps.num_rows)
     )
-    steps = world.steps.set_column(2, "touchpoint", touchpoint)
+    steps = world.steps.set_column(3, "touchpoint", touchpoint)
     assert select(PlantedWorld(steps, world.persona, world.oracle, world.lengths)).grade == "none"
 
 
@@ -70,10 +85,25 @@ def test_the_path_has_every_number_of_components_and_likelihood_rises_with_it():
     world = planted_world(2_000, 3, seed=2)
     corpus = path_corpus(world.steps, path_vocabulary(world.steps))
     data = CountData.merge(count_moves(corpus), MoveSpace(corpus.vocabulary).origins, 5.0)
-    path = merge_path(data, 6, np.random.RandomState(0))
+    path = merge_path(data, 6, 0)
     assert [len(parameters.log_weights) for parameters in path] == [1, 2, 3, 4, 5, 6]
     likelihood = [
         data.weights @ np.logaddexp.reduce(parameters.joint(data.rows), axis=1)
         for parameters in path
     ]
     assert (np.diff(likelihood) > 0).all()
+
+
+def test_what_is_too_small_to_be_a_kind_joins_its_like():
+    """A persona holds at least 1% of the units and 30 of them."""
+    found = select(planted_world(900, 5, seed=1, side_data=True))
+    assert found.n_personas == 1 or np.exp(found.parameters.log_weights).min() * 900 >= 29
+
+
+def test_starts_that_know_a_few_rows_more_are_nearly_the_same():
+    """Lots are drawn by content: of data that grew by 5%, starts choose mostly the same rows."""
+    counts = units_of(planted_world(2_000, 3, seed=2)).counts
+    origins = np.zeros(counts.shape[1], np.int64)
+    few, all_ = (CountData.merge(part, origins, 5.0) for part in (counts[:-50], counts))
+    chosen = [set(data.keys[np.argsort(data.lots(7))[:100]]) for data in (few, all_)]
+    assert len(chosen[0] & chosen[1]) >= 85

@@ -36,6 +36,9 @@ BROKEN_BY = [
     ("ledger_rows", "DELETE FROM quarantine"),
     ("ledger_sums", "UPDATE ingest_ledger SET withheld = withheld + 1 WHERE file_id = 'web0'"),
     ("map_cells_add_up", "DELETE FROM map_cells WHERE touchpoint = 'search'"),
+    ("persona_customers", "UPDATE customer_personas SET journeys = journeys + 1"),
+    ("persona_names", "UPDATE personas SET name = 'The same'"),
+    ("persona_sentences", "UPDATE personas SET portrait = portrait || ' They are nice.'"),
     ("persona_journeys", "UPDATE personas SET journeys = journeys - 1 WHERE persona_id = 'p1'"),
     ("persona_journeys_exist", "UPDATE journey_personas SET journey_id = journey_id || '!'"),
     (

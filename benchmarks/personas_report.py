@@ -1,0 +1,238 @@
+"""docs/personas.md, written from the results of `personas`."""
+
+# ruff: noqa: E501 - lines of Markdown
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+__all__ = ["report"]
+
+_Results = Mapping[str, dict[str, Any]]
+_METHODS = ("footpath", "k-means on TF-IDF", "HDBSCAN on SVD", "retentioneering")
+
+_OPENING = """# Personas: what they are, and how well they are found
+
+A persona is a kind of customer, found in what customers did. Each is a Markov chain over touchpoints, with its channels and its pace;
+customers belong to personas by degrees (`customer_personas`), and so do their single journeys (`journey_personas`). The method is
+told where it lives: `models/markov_mixture.py` (the mixture), `models/customer_pooling.py` (journeys of one customer support each
+other, as far as customers keep to one persona), `models/persona_selection.py` (how many, if any), `models/persona_features.py` and
+`models/persona_portraits.py` (what sets them apart, names, sentences), `models/persona_ledger.py` (who is who from run to run;
+[ADR 7](adr/0007-personas-from-run-to-run.md)).
+
+Figures below are made by
+
+    python benchmarks/personas.py nulls worlds stability real scale
+    python benchmarks/personas.py --record
+
+on worlds of `benchmarks/persona_worlds.py`, whose seeds nothing else uses: five families of planted personas (Markov chains, noisy
+scripts, composition, order, pairs that differ in channel and pace only), 6 to 10 personas of 2% to 35%, journeys of 1 to 200
+touchpoints, 2% who click at random. The *oracle* knows every parameter and answers by Bayes' rule. Agreement is the adjusted
+Rand index (ARI) with the truth; for methods that must be told the number of clusters, the planted one was given.
+"""
+
+
+def report(results: _Results) -> str:
+    """The page."""
+    sections = [_OPENING, _worlds(results), _choice(results), _goals(results)]
+    sections += [_pooled(results), _stability(results), _real(results), _scale(results)]
+    return "\n".join(section for section in sections if section)
+
+
+def _of(results: _Results, prefix: str) -> list[dict[str, Any]]:
+    return [result for name, result in sorted(results.items()) if name.startswith(prefix)]
+
+
+def _families(results: _Results, n: int) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, result in sorted(results.items()):
+        if name.startswith(f"world-{n}-"):
+            found.setdefault(name.split("-")[2], []).append(result)
+    return found
+
+
+def _worlds(results: _Results) -> str:
+    lines = [
+        "## Agreement with the truth, journeys of five touchpoints and more",
+        "",
+        "A journey a customer, so nothing to pool. Mean ARI over the worlds of a family; the number of personas is found by footpath, "
+        "given to k-means and retentioneering, and HDBSCAN's own.",
+        "",
+        "| journeys | family | worlds | oracle | " + " | ".join(_METHODS) + " |",
+        "|---|---|---|---|" + "---|" * len(_METHODS),
+    ]
+    for n in (10_000, 80_000):
+        families = _families(results, n)
+        every = [result for own in families.values() for result in own]
+        for family, own in [*families.items(), ("**all**", every)]:
+            if own:
+                cells = [_cell(own, method) for method in _METHODS]
+                oracle = mean(result["footpath"]["oracle"] for result in own)
+                lines.append(
+                    f"| {n:,} | {family} | {len(own)} | {oracle:.3f} | {' | '.join(cells)} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(own: Sequence[dict[str, Any]], method: str) -> str:
+    scores = [r[method].get("ari") for r in own if method in r]
+    known = [score if score is not None else 0.0 for score in scores]
+    return f"{mean(known):.3f}" if known else "not run"
+
+
+def _choice(results: _Results) -> str:
+    lines = [
+        "## How many, if any",
+        "",
+        "The noise is a component of its own, so K + 1 is right, too. k-means and retentioneering choose by silhouette among 2 to 12, which "
+        'cannot answer "none"; in null worlds (all alike, in three ways) every answer but none is wrong.',
+        "",
+        "| | worlds | " + " | ".join(_METHODS) + " |",
+        "|---|---|" + "---|" * len(_METHODS),
+    ]
+    for n in (10_000, 80_000):
+        own = [result for family in _families(results, n).values() for result in family]
+        for title, right in (
+            (f"{n:,} journeys: K or K + 1", lambda found, k: found in (k, k + 1)),
+            (f"{n:,} journeys: within 1", lambda found, k: abs(found - k) <= 1),
+        ):
+            cells = [_share_right(own, method, right) for method in _METHODS]
+            lines.append(f"| {title} | {len(own)} | {' | '.join(cells)} |")
+    null = _of(results, "null-")
+    cells = [_share_right(null, method, lambda found, k: found <= 1) for method in _METHODS]
+    lines.append(f'| null worlds called "no structure" | {len(null)} | {" | ".join(cells)} |')
+    return "\n".join(lines) + "\n"
+
+
+def _share_right(own: Sequence[dict[str, Any]], method: str, right: Any) -> str:
+    judged = [r for r in own if method in r and r[method]["found"] is not None]
+    if not judged:
+        return "not run"
+    correct = sum(right(r[method]["found"], r["footpath"]["planted"]) for r in judged)
+    return f"{correct} of {len(judged)}"
+
+
+def _goals(results: _Results) -> str:
+    lines = [
+        "## Against the goals",
+        "",
+        "| goal | found |",
+        "|---|---|",
+    ]
+    for n, least in ((10_000, 0.85), (80_000, 0.95)):
+        own = [r["footpath"] for family in _families(results, n).values() for r in family]
+        if not own:
+            continue
+        ratio = mean(r.get("ari", 0.0) for r in own) / mean(r["oracle"] for r in own)
+        each = mean(r.get("ari", 0.0) / r["oracle"] for r in own)
+        confident = mean(r.get("ari_confident", 0.0) for r in own)
+        covered = mean(r.get("confident", 0.0) for r in own)
+        refused = sum(r["found"] == 1 for r in own)
+        lines += [
+            f"| ARI at length 5 and up, {n:,} journeys: {least} of the oracle | {ratio:.3f} (mean of ratios {each:.3f}) |",
+            f"| ARI of confident journeys (posterior .6), {n:,} journeys: .80 at 80k | {confident:.3f}, {covered:.0%} of journeys |",
+            f"| planted worlds refused, {n:,} journeys: 2% at most | {refused} of {len(own)} |",
+            f"| stated and true certainty, {n:,} journeys | greatest gap in tenths {mean(r.get('calibration', 0.0) for r in own):.3f} on average |",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _pooled(results: _Results) -> str:
+    own = _of(results, "pooled-")
+    if not own:
+        return ""
+    ari, oracle, all_, oracle_all = (
+        mean(r.get(key, 0.0) for r in own) for key in ("ari", "oracle", "ari_all", "oracle_all")
+    )
+    return "\n".join(
+        [
+            "## Customers with several journeys",
+            "",
+            f"{len(own)} worlds of 25,000 journeys, 2.5 a customer on average. The oracle, too, knows whose a journey is.",
+            "",
+            "| | footpath | oracle |",
+            "|---|---|---|",
+            f"| ARI, journeys of five touchpoints and more | {ari:.3f} | {oracle:.3f} |",
+            f"| ARI, all journeys | {all_:.3f} | {oracle_all:.3f} |",
+            f"| loyalty (planted: 1) | {min(r['loyalty'] for r in own):.3f} at least | |",
+            "",
+        ]
+    )
+
+
+def _stability(results: _Results) -> str:
+    own = _of(results, "stable-")
+    if not own:
+        return ""
+    kept = [r["kept"] for r in own]
+    firm = sum(r["firm"] for r in own)
+    overall = sum(r["kept"] * r["firm"] for r in own) / firm
+    return "\n".join(
+        [
+            "## From run to run",
+            "",
+            f"{len(own)} worlds of 20,000 customers, each fitted on 95% of them, published, and fitted anew on all of them; "
+            "then on other customers of personas that drifted by 10%; and once first without one of the personas. Every fit starts from "
+            "nothing; the ledger says who is who. An id is *swapped* if it stands for another planted persona than before, one that had an id.",
+            "",
+            "| | |",
+            "|---|---|",
+            f"| firm journeys (posterior over .9) that kept their persona after 5% more | {overall:.2%} of {firm:,}; worst world {min(kept):.2%} |",
+            f"| ids swapped after 5% more | {sum(r['swapped'] for r in own)} |",
+            f"| personas that kept their id under 10% drift | {sum(r['drift_kept'] for r in own)} of {sum(r['drift_personas'] for r in own)} |",
+            f"| ids swapped under 10% drift | {sum(r['drift_swapped'] for r in own)} |",
+            f"| new personas found | {sum(r['newcomer_found'] for r in own)} of {len(own)} |",
+            f"| new personas given a new id | {sum(r['newcomer_new'] for r in own)} of {sum(r['newcomer_found'] for r in own)} found |",
+            "",
+        ]
+    )
+
+
+def _real(results: _Results) -> str:
+    names = [name.removeprefix("real-") for name in sorted(results) if name.startswith("real-")]
+    if not names:
+        return ""
+    lines = [
+        "## Real sequences",
+        "",
+        "Bits a touchpoint of moves held out (two halves of the customers, each judged by the other's fit); less is better. "
+        "Sorted are customers with all their journeys, or single journeys.",
+        "",
+        "| data | sorted | personas | one chain | k-means, then chains | mixture |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        told = results[f"real-{name}"]
+        for units in ("customers", "journeys"):
+            one = told[f"{units}, mixture, 1"]
+            for k in (2, 4, 8, 12, 16):
+                theirs, ours = (
+                    told[f"{units}, {method}, {k}"]
+                    for method in ("k-means, then chains", "mixture")
+                )
+                lines.append(f"| {name} | {units} | {k} | {one:.4f} | {theirs:.4f} | {ours:.4f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _scale(results: _Results) -> str:
+    own = {n: results[f"scale-{n}"] for n in ("sequence", "side") if f"scale-{n}" in results}
+    if not own:
+        return ""
+    lines = [
+        "## A million journeys",
+        "",
+        "Read from Parquet in 16 buckets, sampled, fitted with the number automatic, every journey and customer assigned and portrayed; "
+        "whole process, start-up included, on two cores.",
+        "",
+        "| | touchpoints | wall, s | cpu, s | peak, MB | sample, fit, assign, s | planted, found | ARI, all journeys | oracle |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, r in own.items():
+        title = {"sequence": "sequence only", "side": "with channels and pace"}[name]
+        lines.append(
+            f"| {title} | {r['steps']:,} | {r['wall_s']:.1f} | {r['cpu_s']:.1f} | {r['peak_mb']:,.0f} "
+            f"| {r['sample_s']:.1f}, {r['fit_s']:.1f}, {r['assign_s']:.1f} | {r['planted']}, {r['found']} "
+            f"| {r['ari_all']:.3f} | {r['oracle_all']:.3f} |"
+        )
+    return "\n".join(lines) + "\n"
