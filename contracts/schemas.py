@@ -523,7 +523,11 @@ _ALL_TABLES = (
             Column("feature", TEXT, "touchpoint, move 'a > b' with START and END, channel ..."),
             Column("unit", TEXT, "what the values are: share of journeys, mean a journey ..."),
             Column("value", pa.float64(), "of the persona"),
-            Column("value_others", pa.float64(), "of all other personas together"),
+            Column(
+                "value_others",
+                pa.float64(),
+                "of all other personas together; of attributes the number tested",
+            ),
             Column("z", pa.float64(), "difference in standard errors; log-odds for shares"),
             Column("q_value", pa.float64(), "of an attribute's test, Benjamini-Hochberg control"),
             Column("rank", pa.int32(), "1 is the most distinctive"),

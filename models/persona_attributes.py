@@ -96,7 +96,7 @@ class Difference:
 
 def attribute_differences(
     members: pa.Table, profiles: pa.Table
-) -> tuple[dict[str, list[Difference]], int]:
+) -> tuple[dict[str, list[Difference]], dict[str, int]]:
     """Find in which attributes the personas differ.
 
     Parameters
@@ -108,7 +108,7 @@ def attribute_differences(
 
     Returns
     -------
-    By persona its differences, the most significant first, and the number of tests made.
+    By persona its differences, the most significant first, and the number of tests it took part in.
 
     Examples
     --------
@@ -116,27 +116,29 @@ def attribute_differences(
     >>> members = pa.table({"customer_id": ids, "persona_id": ["p1"] * 40 + ["p2"] * 40})
     >>> profiles = pa.table({"customer_id": ids, "age": ["old"] * 35 + ["young"] * 45})
     >>> found, tests = attribute_differences(members, profiles)
-    >>> tests, [(d.value, d.has, d.others_have) for d in found["p1"]]
-    (4, [('old', 35, 0), ('young', 5, 40)])
+    >>> tests["p1"], [(d.value, d.has, d.others_have) for d in found["p1"]]
+    (2, [('old', 35, 0), ('young', 5, 40)])
     """
     texts = pa.table({name: profiles[name].cast(pa.string()) for name in profiles.column_names})
     sql = _TABLES.replace("$fewest", str(_FEWEST_KNOWN))
     rows = query(sql, members=members, profiles=texts).to_pylist()
     if not rows:
-        return {}, 0
+        return {}, {}
     p_values: npt.NDArray[np.float64] = np.array([_p_value(row) for row in rows])
     q_values = false_discovery_control(p_values)
     found: dict[str, list[tuple[float, Difference]]] = {}
+    tests: dict[str, int] = {}
     for row, p_value, q_value in zip(rows, p_values, q_values, strict=True):
+        persona = row.pop("persona_id")
+        tests[persona] = tests.get(persona, 0) + 1
         if q_value < FALSE_DISCOVERIES:
-            persona = row.pop("persona_id")
             difference = Difference(**row, q_value=float(q_value))
             # Mirrored tables have one p-value, but for the last bits.
             found.setdefault(persona, []).append((float(f"{p_value:.9e}"), difference))
     return {
         persona: [told for _, told in sorted(own, key=lambda pair: (pair[0], pair[1].value))]
         for persona, own in found.items()
-    }, len(rows)
+    }, tests
 
 
 def _p_value(row: dict[str, int]) -> float:

@@ -181,6 +181,8 @@ def sentence(feature: Feature) -> str:
 
     >>> sentence(Feature("move", "ad > web_shop", "share of journeys", 0.5, 0.104, 9.0))
     "In 50% of their journeys 'web shop' follows 'ad', against 10% of the others'."
+    >>> sentence(Feature("attributes", "all", "", 0, 37, float("nan")))
+    'Of 37 values of attributes that were tested, none set them apart from the others.'
     >>> sentence(Feature("measure", "touchpoints", "mean a journey", 7.25, 4.0, 9.0))
     'A journey of theirs has 7.2 touchpoints on average, against 4.0 elsewhere.'
     """
@@ -194,6 +196,12 @@ def sentence(feature: Feature) -> str:
             f"against {others:,.2f} elsewhere.",
             "csat": f"Their mean satisfaction is {mine:.2f} of 1, against {others:.2f} elsewhere.",
         }[feature.name]
+    if feature.kind == "attributes":
+        differ = f"{feature.value:,.0f}" if feature.value else "none"
+        return (
+            f"Of {feature.value_others:,.0f} values of attributes that were tested, {differ} set "
+            "them apart from the others."
+        )
     own, others_share = _percent(feature.value), _percent(feature.value_others)
     against = f", against {others_share} of the others'."
     if feature.kind == "size":
@@ -228,6 +236,7 @@ def paragraph(features: Sequence[Feature]) -> str:
         for feature in features
         if feature.kind in ("outcome", "measure") and abs(feature.z) > SIGNIFICANT
     ]
+    told += [feature for feature in features if feature.kind == "attributes"]
     told += [feature for feature in features if feature.kind == "attribute"][
         :_ATTRIBUTES_IN_PARAGRAPH
     ]

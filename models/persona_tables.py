@@ -40,6 +40,7 @@ def draw_portraits(
     counts: PersonaCounts,
     stages: tuple[str, ...] = (),
     differences: Mapping[str, Sequence[Difference]] | None = None,
+    tests: Mapping[str, int] | None = None,
     known_names: Mapping[str, str] | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """Draw the tables `personas` and `persona_features`.
@@ -53,6 +54,8 @@ def draw_portraits(
         As `apply_personas` was given them.
     differences : mapping of persona id to differences, optional
         In which attributes the persona's customers differ.
+    tests : mapping of persona id to int, optional
+        In how many they could have.
     known_names : mapping of persona id to name, optional
         Names that were published; one stays as long as the first thing it says is still so.
     """
@@ -60,7 +63,7 @@ def draw_portraits(
     intervals = share_intervals(counts, model.fit_customers)
     place = np.empty(len(ids), np.int64)
     place[np.lexsort((np.arange(len(ids)), -counts.posteriors))] = np.arange(1, len(ids) + 1)
-    features = _features(model, counts, stages, intervals[:, 0], differences or {})
+    features = _features(model, counts, stages, intervals[:, 0], differences or {}, tests or {})
     ended = counts.converted + counts.lapsed
     if model.has_structure:
         names = _names(ids, features, place, known_names or {})
@@ -118,6 +121,7 @@ def _features(
     stages: tuple[str, ...],
     shares: np.ndarray,
     differences: Mapping[str, Sequence[Difference]],
+    tests: Mapping[str, int],
 ) -> list[list[Feature]]:
     """All features of each persona: what sets it apart first, then its other numbers."""
     if not model.has_structure:
@@ -131,13 +135,23 @@ def _features(
     for k, persona in enumerate(model.persona_ids):
         size = Feature("size", "customers", "share of customers", shares[k], 1 - shares[k], np.nan)
         outcome = outcomes[k]
+        own = differences.get(persona, ())
+        tested = Feature(
+            "attributes",
+            "all",
+            "values that differ, of those tested",
+            len(own),
+            tests.get(persona, 0),
+            np.nan,
+        )
         found.append(
             [
                 *held[k],
                 size,
                 *([outcome] if outcome is not None else []),
                 *measures[k],
-                *(difference.feature for difference in differences.get(persona, ())),
+                *([tested] if tests else []),
+                *(difference.feature for difference in own),
             ]
         )
     return found

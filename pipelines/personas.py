@@ -29,6 +29,7 @@ from transforms.write_table import write_table
 
 __all__ = ["STAGE"]
 
+_MEMBERS = ("customer_id", "persona_id")
 _BY_BUCKET = ("journey_personas", "customer_personas")
 
 
@@ -102,12 +103,12 @@ def _portray(run: Run, counts: list[dict[str, str]], last: str | None) -> dict[s
     if published.fit_id != run.run_id:
         published = _with_present_exemplars(run, published)
     before = Published.from_json(last) if last else None
-    members = _read(run, run.draft, "customer_personas")
+    members = _read(run, run.draft, "customer_personas", *_MEMBERS)
     personas, features = draw_portraits(
         published.model,
         total,
         run.config.stages,
-        _differences(run, members),
+        *_differences(run, members),
         {persona.persona_id: persona.name for persona in before.known} if before else None,
     )
     ids = published.model.persona_ids
@@ -120,7 +121,7 @@ def _portray(run: Run, counts: list[dict[str, str]], last: str | None) -> dict[s
         run.run_id,
         _read(run, run.base, "personas") if before else None,
         personas,
-        _read(run, run.base, "customer_personas") if before else None,
+        _read(run, run.base, "customer_personas", *_MEMBERS) if before else None,
         members,
         distances,
     )
@@ -136,7 +137,7 @@ def _with_present_exemplars(run: Run, published: Published) -> Published:
     """Leave out exemplars of an older fit that are no longer their persona's."""
     model = published.model
     shown = pa.array([journey for own in model.exemplars for journey in own], pa.string())
-    rows = _read(run, run.draft, "journey_personas").select(["journey_id", "persona_id"])
+    rows = _read(run, run.draft, "journey_personas", "journey_id", "persona_id")
     rows = rows.filter(pc.is_in(rows["journey_id"], value_set=shown))
     persona_of = dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
     exemplars = tuple(
@@ -146,15 +147,14 @@ def _with_present_exemplars(run: Run, published: Published) -> Published:
     return replace(published, model=replace(model, exemplars=exemplars))
 
 
-def _differences(run: Run, members: pa.Table) -> dict[str, list[Difference]]:
-    """In which declared attributes the personas differ; nothing where none is declared."""
+def _differences(run: Run, members: pa.Table) -> tuple[dict[str, list[Difference]], dict[str, int]]:
+    """In which declared attributes the personas differ, of how many; nothing where none is declared."""
     profile = run.config.personas.profile
     if profile is None:
-        return {}
-    identities = _read(run, run.draft, "identities")
+        return {}, {}
+    identities = _read(run, run.draft, "identities", "namespace", "value", "customer_id")
     profiles_of = read_profiles(profile, run.config.identity, run.pseudonymiser(), identities)
-    found, _ = attribute_differences(members.select(["customer_id", "persona_id"]), profiles_of)
-    return found
+    return attribute_differences(members, profiles_of)
 
 
 def _models(earlier: pa.Table, published: Published) -> pa.Table:
@@ -183,11 +183,12 @@ def _models(earlier: pa.Table, published: Published) -> pa.Table:
     return pa.concat_tables([others.cast(schema), pa.Table.from_pylist([row], schema=schema)])
 
 
-def _read(run: Run, manifest: Manifest, table: str) -> pa.Table:
-    """A table of a manifest, in the order of its files; empty if it has none."""
+def _read(run: Run, manifest: Manifest, table: str, *columns: str) -> pa.Table:
+    """A table of a manifest, or columns of it, in the order of its files; empty if it has none."""
     schema = table_schema(table)
+    schema = pa.schema([schema.field(name) for name in columns or schema.names])
     files = sorted(run.lake.paths(manifest, table))
-    tables = [pq.read_table(path, partitioning=None) for path in files]
+    tables = [pq.read_table(path, columns=schema.names, partitioning=None) for path in files]
     return pa.concat_tables([schema.empty_table(), *(t.cast(schema) for t in tables)])
 
 
