@@ -8,6 +8,7 @@ environment variable that holds them.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -333,6 +334,14 @@ class Graph(_Model):
     """Touchpoints that are complaints."""
     min_volume: int = Field(default=200, ge=1)
     """A finding needs at least so many departures behind it."""
+    contacts: OneOrMany = ("*support*", "*complain*", "*ticket*", "*helpdesk*", "*hotline*")
+    """Touchpoints at which customers ask for help or complain; globs."""
+    errors: OneOrMany = ("*error*", "*failure*", "*failed*", "*declined*")
+    """Touchpoints that should not happen; globs."""
+    window: Duration = timedelta(days=7)
+    """How soon after a step a contact or an error is held against it."""
+    history: Duration = timedelta(days=400)
+    """How far back incidents are sought."""
 
 
 class Attribution(_Model):
@@ -413,6 +422,20 @@ class Config(_Model):
     def attributes(self) -> tuple[str, ...]:
         """Attributes of all sources, in alphabetic order."""
         return tuple(sorted({a for source in self.sources.values() for a in source.attributes}))
+
+    def _declared(self, globs: tuple[str, ...]) -> tuple[str, ...]:
+        names = {rule.touchpoint for rule in self.touchpoints if rule.touchpoint is not None}
+        return tuple(sorted(n for n in names if any(fnmatch(n, g.lower()) for g in globs)))
+
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """Declared touchpoints at which customers ask for help or complain."""
+        return self._declared(self.graph.contacts)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Declared touchpoints that should not happen."""
+        return self._declared(self.graph.errors)
 
     @property
     def has_personal_identifiers(self) -> bool:

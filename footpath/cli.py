@@ -221,6 +221,37 @@ def query(
 
 
 @app.command()
+def compare(
+    a: Annotated[
+        str,
+        typer.Argument(
+            help="A group of journeys: device=mobile, persona=p1, period=2025-03-01..2025-03-14."
+        ),
+    ],
+    b: Annotated[str, typer.Argument(help="Another, or 'rest' for everybody else.")] = "rest",
+    config: ConfigOption = _CONFIG,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", "-p", help="Write a page with the picture.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print all rates as CSV.")] = False,
+) -> None:
+    """Hold two segments, periods, personas or variants against each other, every rate and move."""
+    from pyarrow.csv import write_csv
+
+    from footpath.comparing import comparison, draw, lines
+
+    loaded = _load(config)
+    table, journeys = comparison(_database(config), a, b, loaded.graph.min_volume // 2)
+    if csv:
+        write_csv(table, sys.stdout.buffer)
+    else:
+        typer.echo("\n".join(lines(table, journeys, a, b)))
+    if picture is not None:
+        draw(table, picture, a, b)
+        typer.echo(f"picture  {picture}", err=csv)
+
+
+@app.command()
 def status(config: ConfigOption = _CONFIG) -> None:
     """Say what is published: version and tables."""
     from contracts.lake import Lake

@@ -12,9 +12,10 @@ from contracts.errors import StageOrderError
 from contracts.lake import digest_of
 from models.attribution import credit
 from models.counts import COUNTS_SCHEMA
-from models.pain_points import find_pain_points
+from models.pain_points import Settings, find_pain_points
 from models.transition_tables import finish
 from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
+from transforms.count_steps import CountSteps, first_day
 from transforms.count_transitions import CountTransitions
 from transforms.read_buckets import buckets_of
 from transforms.write_table import write_table
@@ -42,6 +43,7 @@ def _fingerprint(run: Run) -> str:
         config.graph.model_dump(mode="json"),
         config.attribution.model_dump(mode="json"),
         _stage_of(run),
+        config.stages,
     )
 
 
@@ -56,15 +58,11 @@ def _execute(run: Run) -> dict[str, Any]:
     folder = scratch_folder(run, "graph")
     result = folder / "result.json"
     with run.pipeline() as pipeline:
-        counted = (
-            pipeline
-            | "Buckets" >> beam.Create(buckets_of(run.draft))
-            | "CountTransitions"
-            >> CountTransitions(
-                str(run.lake.root), config, run.watermark, str(folder), run.kernel_threads
-            )
-        )
-        collect((counted,), result)
+        buckets = pipeline | "Buckets" >> beam.Create(buckets_of(run.draft))
+        counting = (str(run.lake.root), config, run.watermark, str(folder), run.kernel_threads)
+        counted = buckets | "CountTransitions" >> CountTransitions(*counting)
+        steps = buckets | "CountSteps" >> CountSteps(*counting)
+        collect((counted, steps), result)
     results = read_results(result)
     stages, transitions = finish(_counts(results, "transitions"))
     journeys = results.get("converted", [])
@@ -73,10 +71,19 @@ def _execute(run: Run) -> dict[str, Any]:
     pain_points = find_pain_points(
         stages,
         transitions,
-        _stage_of(run),
-        min_volume=config.graph.min_volume,
-        pause_s=config.session.gap.total_seconds(),
-        mean_value=value / converted if converted else None,
+        _counts(results, "steps"),
+        Settings(
+            stage_of=_stage_of(run),
+            stages=config.stages,
+            contacts=frozenset(config.contacts),
+            errors=frozenset(config.errors),
+            conversions=frozenset(config.journey.conversion),
+            min_volume=config.graph.min_volume,
+            window=config.graph.window,
+            pause=config.session.gap,
+            mean_value=value / converted if converted else None,
+        ),
+        first_day(run.watermark, config.graph.history),
     )
     name = digest_of(run.run_id, "graph")
     tables = {

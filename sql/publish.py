@@ -258,6 +258,7 @@ def _duckdb_type(kind: pa.DataType) -> str:
     return {
         "string": "VARCHAR",
         "bool": "BOOLEAN",
+        "date32[day]": "DATE",
         "int32": "INTEGER",
         "int64": "BIGINT",
         "double": "DOUBLE",

@@ -176,7 +176,10 @@ FROM weights CROSS JOIN (VALUES ('removal_effect'), ('last_touch')) m(model);
 
 CREATE TABLE pain_points AS
 SELECT row_number() OVER (ORDER BY drop_off_low - .2 DESC) AS rank, 'excess_drop_off' AS kind,
-    level, node, segment, segment_value, drop_off_p AS measured, drop_off_low AS measured_low,
+    level, node, NULL::VARCHAR AS target, segment, segment_value, NULL::DATE AS begins, NULL::DATE AS ends,
+    'share' AS unit, drop_off_low - .2 AS excess_low, NULL::VARCHAR AS also,
+    format('SELECT journey_id FROM journeys WHERE exit_touchpoint = ''{}''', node) AS journeys_query,
+    drop_off_p AS measured, drop_off_low AS measured_low,
     drop_off_high AS measured_high, .2 AS baseline, visits - opens AS denominator,
     .0001 AS p_value, .001 AS q_value, drop_offs - .2 * visits AS cost_journeys, 900.0 AS cost_value,
     format('{:.0f}% of journeys end at {} without converting, against 20% at comparable steps.',

@@ -1,4 +1,4 @@
-"""Pain points in simulated shops: the planted step is found first, and quiet shops stay quiet."""
+"""Excess drop-off in simulated shops: the planted step is found first, quiet shops stay quiet."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from contracts.schemas import table_schema
-from models.pain_points import find_pain_points
+from models.pain_points.drop_off import find_drop_off
+from models.pain_points.finding import findings_table
 from models.transition_counts import count_transitions
 from models.transition_tables import finish
 
@@ -121,7 +121,9 @@ def tables(
 
 def findings(chains: Mapping[str, Chain], journeys: int, seed: int) -> list[tuple[str, str]]:
     """Node and segment value of what is found, by rank."""
-    found = find_pain_points(*tables(chains, journeys, np.random.default_rng(seed)), STAGES)
+    found = findings_table(
+        find_drop_off(*tables(chains, journeys, np.random.default_rng(seed)), STAGES)
+    )
     return [(row["node"], row["segment_value"]) for row in found.to_pylist()]
 
 
@@ -164,12 +166,10 @@ def test_finding_reads_and_reconciles() -> None:
     """The sentence holds the numbers, the query shows the rate, and the cost is the excess."""
     chain = lose(shop(np.random.default_rng(5)), "shipping", 0.25)
     stages, transitions = tables({"mobile": chain}, 12_000, np.random.default_rng(5))
-    found = find_pain_points(stages, transitions, STAGES, mean_value=40.0)
-    assert found.schema == table_schema("pain_points")
-    (row,) = found.to_pylist()
+    (row,) = findings_table(find_drop_off(stages, transitions, STAGES, mean_value=40.0)).to_pylist()
     con = duckdb.connect()
     con.register("stages", stages)
-    node, drop_offs, departures, rate, low, high = con.sql(row["query"]).fetchall()[0]
+    node, departures, rate, drop_offs, low, high = con.sql(row["query"]).fetchall()[0]
     assert (node, departures) == ("shipping", row["denominator"])
     assert (rate, low, high) == (row["measured"], row["measured_low"], row["measured_high"])
     assert row["cost_journeys"] == pytest.approx(drop_offs - row["baseline"] * departures)
@@ -183,5 +183,5 @@ def test_small_numbers_and_strangers_are_not_tested() -> None:
     """Steps under the volume floor, and touchpoints of no declared stage, have no findings."""
     chain = lose(shop(np.random.default_rng(5)), "shipping", 0.25)
     small = tables({"mobile": chain}, 12_000, np.random.default_rng(5))
-    assert find_pain_points(*small, STAGES, min_volume=10**6).num_rows == 0
-    assert find_pain_points(*small, {}).num_rows == 0
+    assert find_drop_off(*small, STAGES, min_volume=10**6) == []
+    assert find_drop_off(*small, {}) == []

@@ -1,4 +1,4 @@
-"""Pain points: steps that lose more journeys than the steps they can fairly be compared with.
+"""Excess drop-off: steps that lose more journeys than the steps they can fairly be compared with.
 
 People leave everywhere, and mostly nothing is wrong: a page looked at or an e-mail read may be
 all they wanted. Holding every node against the average flags all of these. So a step is tested
@@ -29,10 +29,8 @@ nothing special. One-sided exact binomial test; Benjamini-Hochberg over the step
 proportions). The greater p-value and the greater baseline count: what hurts everybody is one
 finding, not one for each device.
 
-Findings are ranked by the lower end of the Wilson interval minus the baseline: firm and large
-first. (By lost volume, busy steps would come first.) The cost is the excess in journeys, and the
-value they would have had, had they gone on like the others. All this is association; no cause is
-shown.
+The cost is the excess in journeys, and the value they would have had, had they gone on like the
+others. All this is association; no cause is shown.
 
 References
 ----------
@@ -52,11 +50,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import binom, norm
 
-from contracts.schemas import table_schema
 from models.absorbing_chain import AbsorbingChain
 from models.intervals import benjamini_hochberg, wilson_interval
+from models.pain_points.evidence import of_slice, quoted
+from models.pain_points.finding import Contrast, Finding
 
-__all__ = ["find_pain_points"]
+__all__ = ["FunnelStep", "find_drop_off", "funnel_steps"]
 
 MARGIN = 0.05
 """Excess that is worth a finding: five points."""
@@ -75,7 +74,7 @@ FALSE_DISCOVERY = 0.05
 
 
 @dataclass(frozen=True)
-class _Step:
+class FunnelStep:
     """A funnel step in a slice."""
 
     segment: str
@@ -96,7 +95,7 @@ class _Step:
 class _Test:
     """A step held against others."""
 
-    step: _Step
+    step: FunnelStep
     peers: tuple[str, ...]
     peer_rate: float
     rest_rate: float | None
@@ -107,12 +106,8 @@ class _Test:
     def baseline(self) -> float:
         return max(self.peer_rate, self.rest_rate or 0.0)
 
-    @property
-    def low(self) -> float:
-        return float(wilson_interval(self.step.drop_offs, self.step.departures)[0])
 
-
-def find_pain_points(
+def find_drop_off(
     stages: pa.Table,
     transitions: pa.Table,
     stage_of: Mapping[str, str],
@@ -120,8 +115,8 @@ def find_pain_points(
     min_volume: int = 200,
     pause_s: float = 1800.0,
     mean_value: float | None = None,
-) -> pa.Table:
-    """Find steps with excess drop-off and rank them.
+) -> list[Finding]:
+    """Find steps with excess drop-off.
 
     Parameters
     ----------
@@ -138,15 +133,11 @@ def find_pain_points(
 
     Returns
     -------
-    pa.Table
-        `pain_points` of `contracts.schemas`, by rank. `measured` is the drop-off per departure,
-        `baseline` the rate it is held against (without the margin).
+    list of Finding
+        In no order. What is measured is the drop-off per departure, held against the baseline
+        without the margin.
     """
-    steps = [
-        step
-        for part in _slices(stages, transitions)
-        for step in _funnel_steps(*part, stage_of, min_volume, pause_s)
-    ]
+    steps = funnel_steps(stages, transitions, stage_of, min_volume=min_volume, pause_s=pause_s)
     everybody = {
         row["node"]: (row["visits"] - row["opens"], row["drop_offs"])
         for row in _level(stages).to_pylist()
@@ -154,10 +145,24 @@ def find_pain_points(
     }
     tests = list(_tests(steps, everybody, min_volume))
     q_values = benjamini_hochberg([test.p_value for test in tests])
-    found = [(t, q) for t, q in zip(tests, q_values.tolist(), strict=True) if q <= FALSE_DISCOVERY]
-    found.sort(key=lambda f: (f[0].baseline - f[0].low, f[0].step.node, f[0].step.segment_value))
-    rows = [_row(i + 1, test, q, mean_value) for i, (test, q) in enumerate(found)]
-    return pa.Table.from_pylist(rows, schema=table_schema("pain_points"))
+    found = zip(tests, q_values.tolist(), strict=True)
+    return [_finding(test, q, mean_value) for test, q in found if q <= FALSE_DISCOVERY]
+
+
+def funnel_steps(
+    stages: pa.Table,
+    transitions: pa.Table,
+    stage_of: Mapping[str, str],
+    *,
+    min_volume: int,
+    pause_s: float,
+) -> list[FunnelStep]:
+    """Funnel steps of every slice: the steps that are part of the way."""
+    return [
+        step
+        for part in _slices(stages, transitions)
+        for step in _funnel_steps(*part, stage_of, min_volume, pause_s)
+    ]
 
 
 def _level(table: pa.Table) -> pa.Table:
@@ -182,7 +187,7 @@ def _funnel_steps(
     stage_of: Mapping[str, str],
     min_volume: int,
     pause_s: float,
-) -> Iterator[_Step]:
+) -> Iterator[FunnelStep]:
     chain = AbsorbingChain(
         [e["source_node"] for e in edges],
         [e["target_node"] for e in edges],
@@ -203,7 +208,7 @@ def _funnel_steps(
             continue
         p = min(row["conversion_p"] / (1 - row["drop_off_p"]), 1.0)
         if _odds(p) >= ODDS * _odds(start):
-            yield _Step(
+            yield FunnelStep(
                 segment=row["segment"],
                 segment_value=row["segment_value"],
                 node=row["node"],
@@ -215,7 +220,7 @@ def _funnel_steps(
 
 
 def _tests(
-    steps: list[_Step], everybody: Mapping[str, tuple[int, int]], min_volume: int
+    steps: list[FunnelStep], everybody: Mapping[str, tuple[int, int]], min_volume: int
 ) -> Iterator[_Test]:
     for step in steps:
         peers = sorted(
@@ -247,36 +252,37 @@ def _odds(p: float) -> float:
     return p / (1 - p) if p < 1 else np.inf
 
 
-def _exceeds(step: _Step, rate: float, departures: int) -> float:
+def _exceeds(step: FunnelStep, rate: float, departures: int) -> float:
     """p-value of "the step loses at most `MARGIN` more than the same step elsewhere"."""
     variance = step.rate * (1 - step.rate) / step.departures + rate * (1 - rate) / departures
     return float(norm.sf((step.rate - rate - MARGIN) / np.sqrt(variance)))
 
 
-def _row(rank: int, test: _Test, q_value: float, mean_value: float | None) -> dict:
+def _finding(test: _Test, q_value: float, mean_value: float | None) -> Finding:
     step = test.step
     low, high = wilson_interval(step.drop_offs, step.departures)
     cost = (step.rate - test.baseline) * step.departures
-    value = None if mean_value is None else cost * step.going_on_converts * mean_value
-    return {
-        "rank": rank,
-        "kind": "excess_drop_off",
-        "level": "touchpoint",
-        "node": step.node,
-        "segment": step.segment,
-        "segment_value": step.segment_value,
-        "measured": step.rate,
-        "measured_low": float(low),
-        "measured_high": float(high),
-        "baseline": test.baseline,
-        "denominator": step.departures,
-        "p_value": test.p_value,
-        "q_value": q_value,
-        "cost_journeys": cost,
-        "cost_value": value,
-        "sentence": _sentence(test, float(low), float(high), cost),
-        "query": _query(test),
-    }
+    n, x = float(step.departures), float(step.drop_offs)
+    return Finding(
+        kind="excess_drop_off",
+        node=step.node,
+        target="",
+        segment=step.segment,
+        segment_value=step.segment_value,
+        contrast=Contrast("share", n, x, x, 0, test.baseline),
+        p_value=test.p_value,
+        q_value=q_value,
+        sentence=_sentence(test, float(low), float(high), cost),
+        query=_query(test),
+        journeys_query=_journeys_query(step),
+        cost_value=None if mean_value is None else cost * step.going_on_converts * mean_value,
+    )
+
+
+def _journeys_query(step: FunnelStep) -> str:
+    group = [f"exit_touchpoint = {quoted(step.node)}", "outcome = 'lapsed'"]
+    group += [c.replace("journeys.", "") for c in of_slice(step.segment, step.segment_value)]
+    return f"SELECT journey_id\nFROM journeys\nWHERE {' AND '.join(group)}\nORDER BY journey_id"
 
 
 def _sentence(test: _Test, low: float, high: float, cost: float) -> str:
@@ -293,17 +299,13 @@ def _sentence(test: _Test, low: float, high: float, cost: float) -> str:
 
 def _query(test: _Test) -> str:
     step = test.step
-    names = ", ".join(_quoted(name) for name in (step.node, *test.peers))
+    names = ", ".join(quoted(name) for name in (step.node, *test.peers))
     return (
-        "SELECT node, drop_offs, visits - opens AS departures,\n"
-        "    drop_off_p, drop_off_low, drop_off_high\n"
+        "SELECT node, visits - opens AS journeys, drop_off_p AS measured,\n"
+        "    drop_offs, drop_off_low, drop_off_high\n"
         "FROM stages\n"
-        f"WHERE level = 'touchpoint' AND segment = {_quoted(step.segment)} "
-        f"AND segment_value = {_quoted(step.segment_value)}\n"
+        f"WHERE level = 'touchpoint' AND segment = {quoted(step.segment)} "
+        f"AND segment_value = {quoted(step.segment_value)}\n"
         f"    AND node IN ({names})\n"
-        f"ORDER BY node = {_quoted(step.node)} DESC, drop_off_p DESC"
+        f"ORDER BY node = {quoted(step.node)} DESC, drop_off_p DESC"
     )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

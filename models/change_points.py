@@ -1,0 +1,235 @@
+"""Change points: the days on which a rate was worse, found among all stretches of days.
+
+An incident begins on a day and ends on a day, and nobody says which. So every stretch of days is a
+hypothesis: inside it the rate is higher than outside. `scan` tests a net of stretches (lengths
+growing by half, shifted by a quarter of their length), which holds a close relative of each of
+the D (D - 1) / 2, and is paid for: the p-value of the best stretch is multiplied by their number.
+`sharpen` then moves the ends of a stretch to where the likelihood is greatest.
+
+The statistic is the signed root of the log-likelihood ratio: of two binomial rates, or of two
+means with one variance. Real days scatter more than coins do (customers come back, weekends
+differ): the root is divided by that of the *dispersion*, the variance found between days over that
+expected, never below 1. Where successes are rare the root is too sure of itself, and the exact
+hypergeometric probability counts, if it is the greater one.
+
+Slow change is no incident. A stretch must also be worse than the days just before it and than those
+just after it, as far as there are any.
+
+References
+----------
+.. [1] M. Kulldorff, "A spatial scan statistic", Communications in Statistics: Theory and Methods
+   26 (1997), 1481-1496.
+.. [2] G. Walther, "Optimal and fast detection of spatial clusters with scan statistics", Annals of
+   Statistics 38 (2010), 1010-1033 (a net of windows is enough).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+from scipy.stats import hypergeom, norm
+
+__all__ = ["Scan", "Series", "scan", "sharpen", "stretches"]
+
+SHORTEST = 3
+"""Days of the shortest stretch."""
+_BLOCK = 128
+_AROUND = 14
+"""Least number of days before and after a stretch that it is held against."""
+_STEP_Z = norm.isf(0.01)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Daily sums of m series over D days, each array of shape (m, D).
+
+    `total` of the trials' values, `squares` of their squares; None says that values are 0 or 1.
+    """
+
+    trials: Floats
+    total: Floats
+    squares: Floats | None = None
+
+    def take(self, rows: Ints | slice) -> Series:
+        """Some of the series."""
+        squares = None if self.squares is None else self.squares[rows]
+        return Series(self.trials[rows], self.total[rows], squares)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The best stretch of each of m series, days ``begin`` to ``end - 1``; p is 1 if none counts."""
+
+    begin: Ints
+    end: Ints
+    root: Floats
+    p_value: Floats
+
+
+def stretches(days: int) -> tuple[Ints, Ints]:
+    """Begin and end (exclusive) of the net of stretches of up to half of the days.
+
+    >>> begin, end = stretches(6)
+    >>> list(zip(begin.tolist(), end.tolist()))
+    [(0, 3), (1, 4), (2, 5), (3, 6)]
+    """
+    found: list[tuple[int, int]] = []
+    length = SHORTEST
+    while 2 * length <= days:
+        step = max(length // 4, 1)
+        begins = [*range(0, days - length, step), days - length]
+        found += [(begin, begin + length) for begin in begins]
+        length += max(length // 2, 1)
+    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def scan(series: Series, least_trials: int, least_excess: float) -> Scan:
+    """Find the stretch of each series in which its rate or mean is most surely higher.
+
+    Parameters
+    ----------
+    series : Series
+    least_trials : int
+        Trials that a stretch, and the rest, must have.
+    least_excess : float
+        Difference from the rest that is worth telling.
+
+    Returns
+    -------
+    Scan
+    """
+    m, days = series.trials.shape
+    begin, end = stretches(days)
+    out = Scan(np.zeros(m, np.int64), np.zeros(m, np.int64), np.zeros(m), np.ones(m))
+    for low in range(0, m if len(begin) else 0, _BLOCK):
+        block = slice(low, low + _BLOCK)
+        part = series.take(block)
+        root = _roots(part, begin, end, least_trials, least_excess)
+        best = root.argmax(axis=1)
+        at = np.arange(len(best))
+        out.begin[block], out.end[block] = begin[best], end[best]
+        out.root[block] = root[at, best] / np.sqrt(dispersion(part))
+        p = np.where(out.root[block] > 0, norm.sf(out.root[block]), 1.0)
+        if part.squares is None:
+            p = np.maximum(p, _exact(part, begin[best], end[best], p < 0.01))
+        out.p_value[block] = np.minimum(p * len(begin), 1.0)
+    return out
+
+
+def sharpen(series: Series, row: int, begin: int, end: int) -> tuple[int, int]:
+    """Move the ends of a series' stretch, by up to its own length, to the greatest likelihood."""
+    days = series.trials.shape[1]
+    reach = end - begin
+    begins = np.arange(max(begin - reach, 0), end)
+    ends = np.arange(begin + 1, min(end + reach, days) + 1)
+    b, e = (a.ravel() for a in np.meshgrid(begins, ends, indexing="ij"))
+    # Half of the days at most, or the rest would be the stretch.
+    possible = (e - b >= SHORTEST) & (2 * (e - b) <= days)
+    b, e = b[possible], e[possible]
+    root = _roots(series.take(np.array([row])), b, e, 1, 0.0, steps=False)[0]
+    if not len(root) or root.max() <= 0:
+        return begin, end
+    best = np.flatnonzero(root >= root.max() - 1e-9)
+    best = best[np.argmin(e[best] - b[best])]  # the shortest: no idle days at its ends
+    return int(b[best]), int(e[best])
+
+
+def dispersion(series: Series) -> Floats:
+    """Variance between days over that expected of independent trials, at least 1; shape (m,).
+
+    Taken between neighbouring days, so that an incident itself, a step up and a step down, counts
+    for two pairs of days only.
+    """
+    n, x = series.trials, series.total
+    all_n = np.maximum(n.sum(axis=1), 1)
+    mean = x.sum(axis=1) / all_n
+    squares = series.total if series.squares is None else series.squares
+    variance = squares.sum(axis=1) / all_n - mean**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = x / n
+        expected = variance[:, None] * (1 / n[:, 1:] + 1 / n[:, :-1])
+        ratio = np.diff(rate, axis=1) ** 2 / expected
+    known = np.isfinite(ratio) & (n[:, 1:] * n[:, :-1] > 0)
+    weight = np.where(known, np.sqrt(n[:, 1:] * n[:, :-1]), 0.0)
+    total = weight.sum(axis=1)
+    found = np.where(known, ratio * weight, 0.0).sum(axis=1) / np.maximum(total, 1e-300)
+    # Its own standard error is about sqrt(2 x 1.5 / days): what is within that is no dispersion.
+    enough = known.sum(axis=1)
+    slack = 1 + np.sqrt(3 / np.maximum(enough, 1))
+    return np.where((enough >= 10) & (found > slack), found, 1.0)
+
+
+def _window_sums(values: Floats, begin: Ints, end: Ints) -> Floats:
+    running = np.concatenate((np.zeros((len(values), 1)), values.cumsum(axis=1)), axis=1)
+    return running[:, end] - running[:, begin]
+
+
+def _roots(
+    series: Series, begin: Ints, end: Ints, least: int, excess: float, steps: bool = True
+) -> Floats:
+    """Signed roots, 0 where a stretch doesn't count; shape (m, n_stretches)."""
+    days = series.trials.shape[1]
+
+    def both(values: Floats) -> tuple[Floats, Floats]:
+        inside = _window_sums(values, begin, end)
+        return inside, values.sum(axis=1)[:, None] - inside
+
+    (n1, n0), (x1, x0) = both(series.trials), both(series.total)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        higher = x1 / n1 - x0 / n0
+        if series.squares is None:
+            likelihood = _binomial(x1, n1) + _binomial(x0, n0) - _binomial(x1 + x0, n1 + n0)
+        else:
+            q = series.squares.sum(axis=1)[:, None]
+            one = q - (x1 + x0) ** 2 / (n1 + n0)
+            two = q - x1**2 / n1 - x0**2 / n0
+            likelihood = (n1 + n0) / 2 * np.log(np.maximum(one, 1e-12) / np.maximum(two, 1e-12))
+        root = np.sqrt(2 * np.maximum(likelihood, 0))
+    counts = (n1 >= least) & (n0 >= least) & (higher >= excess)
+    if steps:
+        length = np.maximum(end - begin, _AROUND)
+        for around in (
+            (np.maximum(begin - length, 0), begin),
+            (end, np.minimum(end + length, days)),
+        ):
+            n = _window_sums(series.trials, *around)
+            x = _window_sums(series.total, *around)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                variance = _variance(series, n1, x1, n, x)
+                z = (x1 / n1 - x / n) / np.sqrt(variance * (1 / n1 + 1 / n))
+                clear = (x1 / n1 - x / n >= excess) & (z >= _STEP_Z)
+            counts &= clear | (n < least / 2)
+    return np.where(counts & np.isfinite(root), root, 0.0)
+
+
+def _variance(series: Series, n1: Floats, x1: Floats, n: Floats, x: Floats) -> Floats:
+    if series.squares is None:
+        pooled = (x1 + x) / (n1 + n)
+        return pooled * (1 - pooled)
+    all_n = series.trials.sum(axis=1)
+    mean = series.total.sum(axis=1) / all_n
+    return (series.squares.sum(axis=1) / all_n - mean**2)[:, None]
+
+
+def _binomial(x: Floats, n: Floats) -> Floats:
+    return xlogy(x, x / n) + xlogy(n - x, (n - x) / n)
+
+
+def _exact(series: Series, begin: Ints, end: Ints, wanted: NDArray[np.bool_]) -> Floats:
+    """P(as many successes within, if they fell on trials at random); 0 where it isn't wanted."""
+    p = np.zeros(len(begin))
+    days = np.arange(series.trials.shape[1])
+    inside = (days >= begin[:, None]) & (days < end[:, None])
+    n, x = series.trials.sum(axis=1), series.total.sum(axis=1)
+    n1, x1 = (series.trials * inside).sum(axis=1), (series.total * inside).sum(axis=1)
+    w = np.flatnonzero(wanted)
+    if len(w):
+        p[w] = hypergeom.sf(x1[w] - 1, n[w], x[w], n1[w])
+    return p

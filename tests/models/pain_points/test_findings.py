@@ -1,0 +1,123 @@
+"""Planted pains of every kind: found, named, dated, first, alone, and shown by their own SQL."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from benchmarks.journey_worlds import PLANTS, WORLDS, Plant, journeys_for, walk
+from benchmarks.pain_points import search, tells
+from sql.statements import statement
+
+Found = tuple[Plant, pa.Table, pa.Table, list[dict]]
+
+
+@pytest.fixture(scope="module", params=PLANTS, ids=lambda plant: plant.name)
+def found(request: pytest.FixtureRequest) -> Found:
+    """A world with one plant, 2,000 journeys through the step, and what is found in it."""
+    plant = request.param
+    rng = np.random.default_rng(7)
+    world = WORLDS[plant.world](rng)
+    steps, journeys = walk(world, journeys_for(world, plant.step, 2_000), rng, plant)
+    return plant, steps, journeys, search(world, steps, journeys)
+
+
+def database(steps: pa.Table, journeys: pa.Table) -> duckdb.DuckDBPyConnection:
+    """What of a published database the queries of findings read, made by SQL from the walks."""
+    con = duckdb.connect()
+    time = steps.schema.get_field_index("event_time")
+    con.register(
+        "walked", steps.set_column(time, "event_time", steps["event_time"].cast(pa.timestamp("us")))
+    )
+    con.register("whole", journeys)
+    con.execute("CREATE TABLE touchpoints AS FROM walked")
+    con.execute(
+        """CREATE TABLE journeys AS SELECT whole.*, started_at, entry_touchpoint, exit_touchpoint
+        FROM whole JOIN (SELECT journey_id, min(event_time) AS started_at,
+          arg_min(touchpoint, step) AS entry_touchpoint, arg_max(touchpoint, step) AS exit_touchpoint
+          FROM touchpoints GROUP BY ALL) USING (journey_id)"""
+    )
+    con.execute(
+        """CREATE TABLE stages AS WITH onward AS (SELECT journey_id, touchpoint,
+          lead(touchpoint) OVER (PARTITION BY journey_id ORDER BY step) AS next FROM touchpoints)
+        SELECT 'touchpoint' AS level, 'all' AS segment, 'all' AS segment_value, touchpoint AS node,
+          count(*) AS visits, count_if(next IS NULL AND outcome = 'lapsed') AS drop_offs,
+          count_if(next IS NULL AND outcome = 'open') AS opens,
+          drop_offs / (visits - opens) AS drop_off_p, 0 AS drop_off_low, 1 AS drop_off_high
+        FROM onward JOIN journeys USING (journey_id) GROUP BY ALL"""
+    )
+    con.execute(statement("views", "first_visits").text)
+    return con
+
+
+def test_the_plant_is_the_one_finding(found: Found) -> None:
+    """What was planted is found at its step, for those it hits; nothing else is."""
+    plant, *_, rows = found
+    assert len(rows) == 1
+    assert tells(plant, rows[0])
+
+
+def test_incidents_have_their_days(found: Found) -> None:
+    """Begin and end are those planted, within three days; what has no dates is given none."""
+    plant, *_, (row,) = found
+    for name in ("begins", "ends"):
+        planted, told = getattr(plant, name), row[name]
+        assert (told is None) == (planted is None)
+        assert planted is None or abs((told - planted).days) <= 3
+
+
+def test_the_query_shows_the_number(found: Found) -> None:
+    """The finding's own SQL gives its number and volume, and its baseline where that was counted."""
+    _, steps, journeys, (row,) = found
+    cursor = database(steps, journeys).execute(row["query"])
+    names = [column[0] for column in cursor.description]
+    first, *others = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    assert first["journeys"] == row["denominator"]
+    assert first["measured"] == pytest.approx(row["measured"], rel=1e-6)
+    if others and "here" in first:
+        assert others[0]["measured"] == pytest.approx(row["baseline"], rel=1e-6)
+
+
+def test_the_journeys_are_those_hit(found: Found) -> None:
+    """The list of journeys holds as many as the number says, each once; of waits, the long ones."""
+    _, steps, journeys, (row,) = found
+    listed = [j for (j,) in database(steps, journeys).execute(row["journeys_query"]).fetchall()]
+    assert len(set(listed)) == len(listed) > 0
+    hit = row["measured"] * row["denominator"]
+    if row["unit"] == "share":
+        assert len(listed) == pytest.approx(hit)
+    assert set(listed) <= set(journeys["journey_id"].to_pylist())
+
+
+def test_numbers_of_a_finding_agree(found: Found) -> None:
+    """The interval holds the number, the excess is within it, and the control was passed."""
+    *_, (row,) = found
+    assert row["measured_low"] <= row["measured"] <= row["measured_high"]
+    assert row["p_value"] <= row["q_value"] <= 0.05
+    if row["unit"] == "share":
+        assert 0 < row["excess_low"] < row["measured"] - row["baseline"]
+        excess = (row["measured"] - row["baseline"]) * row["denominator"]
+        assert row["cost_journeys"] == pytest.approx(excess)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_quiet_worlds_have_no_finding(name: str) -> None:
+    """Where nothing is planted, nothing is found, in three worlds of each kind."""
+    step = next(plant.step for plant in PLANTS if plant.world == name)
+    for seed in range(3):
+        rng = np.random.default_rng(100 + seed)
+        world = WORLDS[name](rng)
+        steps, journeys = walk(world, journeys_for(world, step, 1_000), rng)
+        assert search(world, steps, journeys) == []
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    """Shuffled steps and journeys give the same findings, to the last letter."""
+    plant = PLANTS[2]
+    rng = np.random.default_rng(3)
+    world = WORLDS[plant.world](rng)
+    steps, journeys = walk(world, journeys_for(world, plant.step, 1_500), rng, plant)
+    shuffled = [t.take(pa.array(rng.permutation(len(t)))) for t in (steps, journeys)]
+    assert search(world, *shuffled) == search(world, steps, journeys) != []
