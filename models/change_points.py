@@ -12,8 +12,9 @@ differ): the root is divided by that of the *dispersion*, the variance found bet
 expected, never below 1. Where successes are rare the root is too sure of itself, and the exact
 hypergeometric probability counts, if it is the greater one.
 
-Slow change is no incident. A stretch must also be worse than the days just before it and than those
-just after it, as far as there are any.
+Slow change is no incident. A stretch must stand out from the line through as many days before and
+after it; where the data begin or end with it, the step at its one edge must be more than the step
+before that.
 
 References
 ----------
@@ -25,6 +26,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +41,11 @@ SHORTEST = 3
 _BLOCK = 128
 _AROUND = 14
 """Least number of days before and after a stretch that it is held against."""
-_STEP_Z = norm.isf(0.01)
+_STEP_Z = norm.isf(0.001)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,9 @@ def dispersion(series: Series) -> Floats:
     for two pairs of days only.
     """
     n, x = series.trials, series.total
-    all_n = np.maximum(n.sum(axis=1), 1)
-    mean = x.sum(axis=1) / all_n
-    squares = series.total if series.squares is None else series.squares
-    variance = squares.sum(axis=1) / all_n - mean**2
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = x / n
-        expected = variance[:, None] * (1 / n[:, 1:] + 1 / n[:, :-1])
+        expected = _variance(series) * (1 / n[:, 1:] + 1 / n[:, :-1])
         ratio = np.diff(rate, axis=1) ** 2 / expected
     known = np.isfinite(ratio) & (n[:, 1:] * n[:, :-1] > 0)
     weight = np.where(known, np.sqrt(n[:, 1:] * n[:, :-1]), 0.0)
@@ -175,7 +174,6 @@ def _roots(
     series: Series, begin: Ints, end: Ints, least: int, excess: float, steps: bool = True
 ) -> Floats:
     """Signed roots, 0 where a stretch doesn't count; shape (m, n_stretches)."""
-    days = series.trials.shape[1]
 
     def both(values: Floats) -> tuple[Floats, Floats]:
         inside = _window_sums(values, begin, end)
@@ -194,28 +192,65 @@ def _roots(
         root = np.sqrt(2 * np.maximum(likelihood, 0))
     counts = (n1 >= least) & (n0 >= least) & (higher >= excess)
     if steps:
-        length = np.maximum(end - begin, _AROUND)
-        for around in (
-            (np.maximum(begin - length, 0), begin),
-            (end, np.minimum(end + length, days)),
-        ):
-            n = _window_sums(series.trials, *around)
-            x = _window_sums(series.total, *around)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                variance = _variance(series, n1, x1, n, x)
-                z = (x1 / n1 - x / n) / np.sqrt(variance * (1 / n1 + 1 / n))
-                clear = (x1 / n1 - x / n >= excess) & (z >= _STEP_Z)
-            counts &= clear | (n < least / 2)
+        counts &= _stands_out(series, begin, end, least, excess)
     return np.where(counts & np.isfinite(root), root, 0.0)
 
 
-def _variance(series: Series, n1: Floats, x1: Floats, n: Floats, x: Floats) -> Floats:
-    if series.squares is None:
-        pooled = (x1 + x) / (n1 + n)
-        return pooled * (1 - pooled)
-    all_n = series.trials.sum(axis=1)
-    mean = series.total.sum(axis=1) / all_n
-    return (series.squares.sum(axis=1) / all_n - mean**2)[:, None]
+def _stands_out(series: Series, begin: Ints, end: Ints, least: int, excess: float) -> Flags:
+    """Whether a stretch is above the line through the days around it; shape (m, n_stretches)."""
+    days = series.trials.shape[1]
+    length = np.maximum(end - begin, _AROUND)
+    one = _variance(series)
+
+    def block(first: Ints, last: Ints) -> tuple[Floats, Floats]:
+        first, last = (np.clip(day, 0, days) for day in (first, last))
+        n = _window_sums(series.trials, first, last)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return n, _window_sums(series.total, first, last) / n
+
+    def clear(
+        rates: tuple[Floats, ...], trials: tuple[Floats, ...], weights: Sequence[float]
+    ) -> Flags:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            above = sum(w * r for w, r in zip(weights, rates, strict=True))
+            error = np.sqrt(one * sum(w * w / n for w, n in zip(weights, trials, strict=True)))
+            return (above >= excess) & (above / error >= _STEP_Z)
+
+    def edge(
+        outer: tuple[Floats, Floats], far: tuple[Floats, Floats], inner: tuple[Floats, Floats]
+    ) -> Flags:
+        """A step between inner and outer that is more than that between outer and far."""
+        (n0, r0), (n2, r2), (n1, r1) = outer, far, inner
+        step = clear((r1, r0), (n1, n0), (1, -1))
+        return step & (clear((r1, r0, r2), (n1, n0, n2), (1, -2, 1)) | (n2 < least / 2))
+
+    inside = block(begin, end)
+    before, after = block(begin - length, begin), block(end, end + length)
+    has_before, has_after = before[0] >= least / 2, after[0] >= least / 2
+    rates, trials = (inside[1], before[1], after[1]), (inside[0], before[0], after[0])
+    with np.errstate(invalid="ignore"):
+        both = clear(rates, trials, (1, -0.5, -0.5))
+        both &= inside[1] - np.fmax(before[1], after[1]) >= excess / 2
+    k = np.maximum(_AROUND, np.minimum(length, begin // 2))
+    began = edge(
+        block(begin - k, begin),
+        block(begin - 2 * k, begin - k),
+        block(begin, np.minimum(begin + k, end)),
+    )
+    k = np.maximum(_AROUND, np.minimum(length, (days - end) // 2))
+    ended = edge(
+        block(end, end + k), block(end + k, end + 2 * k), block(np.maximum(end - k, begin), end)
+    )
+    alone = np.where(has_before, began, np.where(has_after, ended, True))
+    return np.where(has_before & has_after, both, alone)
+
+
+def _variance(series: Series) -> Floats:
+    """Variance of a trial; shape (m, 1)."""
+    n = np.maximum(series.trials.sum(axis=1), 1)
+    squares = series.total if series.squares is None else series.squares
+    mean = series.total.sum(axis=1) / n
+    return (squares.sum(axis=1) / n - mean**2)[:, None]
 
 
 def _binomial(x: Floats, n: Floats) -> Floats:

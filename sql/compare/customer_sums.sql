@@ -15,6 +15,13 @@ WITH visits AS (
     JOIN journeys USING (journey_id)
     JOIN first_visits USING (journey_id)
 ),
+said AS (
+    SELECT compared.side, journeys.customer_id, touchpoints.touchpoint, touchpoints.csat
+    FROM compared
+    JOIN journeys USING (journey_id)
+    JOIN touchpoints USING (journey_id)
+    WHERE csat IS NOT NULL
+),
 trials AS (
     SELECT side, customer_id, 'move' AS measure, touchpoint AS node, onward AS target, 1.0 AS x
     FROM visits WHERE onward IS NOT NULL
@@ -31,7 +38,7 @@ trials AS (
     SELECT side, customer_id, 'wait', touchpoint, '', ln(wait_s) FROM visits WHERE wait_s > 0
     UNION ALL
     SELECT side, customer_id, 'satisfaction', touchpoint, '', csat
-    FROM compared JOIN touchpoints USING (journey_id) WHERE csat IS NOT NULL
+    FROM said
 ),
 at_node AS (
     SELECT side, customer_id, measure, node, count(*)::DOUBLE AS n

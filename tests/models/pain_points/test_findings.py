@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from benchmarks.journey_worlds import PLANTS, WORLDS, Plant, journeys_for, walk
 from benchmarks.pain_points import search, tells
-from sql.statements import statement
+from benchmarks.world_database import database
 
 Found = tuple[Plant, pa.Table, pa.Table, list[dict]]
 
@@ -22,34 +21,6 @@ def found(request: pytest.FixtureRequest) -> Found:
     world = WORLDS[plant.world](rng)
     steps, journeys = walk(world, journeys_for(world, plant.step, 2_000), rng, plant)
     return plant, steps, journeys, search(world, steps, journeys)
-
-
-def database(steps: pa.Table, journeys: pa.Table) -> duckdb.DuckDBPyConnection:
-    """What of a published database the queries of findings read, made by SQL from the walks."""
-    con = duckdb.connect()
-    time = steps.schema.get_field_index("event_time")
-    con.register(
-        "walked", steps.set_column(time, "event_time", steps["event_time"].cast(pa.timestamp("us")))
-    )
-    con.register("whole", journeys)
-    con.execute("CREATE TABLE touchpoints AS FROM walked")
-    con.execute(
-        """CREATE TABLE journeys AS SELECT whole.*, started_at, entry_touchpoint, exit_touchpoint
-        FROM whole JOIN (SELECT journey_id, min(event_time) AS started_at,
-          arg_min(touchpoint, step) AS entry_touchpoint, arg_max(touchpoint, step) AS exit_touchpoint
-          FROM touchpoints GROUP BY ALL) USING (journey_id)"""
-    )
-    con.execute(
-        """CREATE TABLE stages AS WITH onward AS (SELECT journey_id, touchpoint,
-          lead(touchpoint) OVER (PARTITION BY journey_id ORDER BY step) AS next FROM touchpoints)
-        SELECT 'touchpoint' AS level, 'all' AS segment, 'all' AS segment_value, touchpoint AS node,
-          count(*) AS visits, count_if(next IS NULL AND outcome = 'lapsed') AS drop_offs,
-          count_if(next IS NULL AND outcome = 'open') AS opens,
-          drop_offs / (visits - opens) AS drop_off_p, 0 AS drop_off_low, 1 AS drop_off_high
-        FROM onward JOIN journeys USING (journey_id) GROUP BY ALL"""
-    )
-    con.execute(statement("views", "first_visits").text)
-    return con
 
 
 def test_the_plant_is_the_one_finding(found: Found) -> None:

@@ -1,0 +1,98 @@
+"""Stretches of days that are worse: found, dated, and not seen where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.change_points import Series, dispersion, scan, sharpen, stretches
+
+DAYS = 120
+
+
+def shares(rng: np.random.Generator, p: np.ndarray, daily: float = 15.0) -> Series:
+    """One series of daily trials with a rate for each day."""
+    n = rng.poisson(daily, (1, len(p)))
+    return Series(n.astype(float), rng.binomial(n, p).astype(float))
+
+
+def test_a_planted_stretch_is_found_and_dated() -> None:
+    """Twenty days of 30% in a hundred of 5%: found in all of 30, ends within three days in 29."""
+    near = 0
+    for seed in range(30):
+        p = np.full(DAYS, 0.05)
+        p[50:70] = 0.3
+        series = shares(np.random.default_rng(seed), p)
+        found = scan(series, 25, 0.05)
+        assert found.p_value[0] < 1e-6
+        begin, end = sharpen(series, 0, int(found.begin[0]), int(found.end[0]))
+        near += abs(begin - 50) <= 3 and abs(end - 70) <= 3
+    assert near >= 29
+
+
+def test_a_rise_of_a_mean_is_found() -> None:
+    """Waits half as long again for three weeks, on the logarithm's scale."""
+    rng = np.random.default_rng(1)
+    n = np.full((1, DAYS), 12.0)
+    waits = rng.normal(
+        np.where((np.arange(DAYS) >= 30) & (np.arange(DAYS) < 51), 4.4, 4.0), 0.5, (12, DAYS)
+    )
+    series = Series(n, waits.sum(axis=0)[None], (waits**2).sum(axis=0)[None])
+    found = scan(series, 25, 0.2)
+    assert found.p_value[0] < 1e-4
+    begin, end = sharpen(series, 0, int(found.begin[0]), int(found.end[0]))
+    assert abs(begin - 30) <= 3
+    assert abs(end - 51) <= 3
+
+
+def test_quiet_series_are_quiet() -> None:
+    """Of 400 series without any change, at most one in twenty has p of .05 or less."""
+    rng = np.random.default_rng(2)
+    p = np.repeat(rng.uniform(0.01, 0.5, 400)[:, None], DAYS, axis=1)
+    n = rng.poisson(10, p.shape)
+    found = scan(Series(n.astype(float), rng.binomial(n, p).astype(float)), 25, 0.0)
+    assert (found.p_value <= 0.05).mean() <= 0.05
+
+
+def test_slow_change_is_no_incident() -> None:
+    """A rate that doubles in four months, from 15% to 30%, is told in two of 20 at most."""
+    found = [
+        scan(shares(np.random.default_rng(seed), np.linspace(0.15, 0.3, DAYS)), 25, 0.05).p_value[0]
+        for seed in range(20)
+    ]
+    assert sum(p <= 0.001 for p in found) <= 2
+
+
+def test_unequal_days_are_not_evidence() -> None:
+    """Days whose rates scatter more than coins do have a dispersion above 1, and fewer alarms."""
+    rng = np.random.default_rng(4)
+    p = rng.beta(2, 18, (200, DAYS))
+    n = rng.poisson(30, p.shape)
+    series = Series(n.astype(float), rng.binomial(n, p).astype(float))
+    assert np.median(dispersion(series)) > 1.5
+    assert (scan(series, 25, 0.0).p_value <= 0.05).mean() <= 0.05
+
+
+@given(st.integers(2, 500))
+@settings(deadline=None)
+def test_every_stretch_has_a_relative_in_the_net(days: int) -> None:
+    """Any stretch from three days to half of them shares at least half of its days with one tried."""
+    begin, end = stretches(days)
+    assert ((end - begin) * 2 <= days).all()
+    assert (end <= days).all()
+    rng = np.random.default_rng(days)
+    for _ in range(20 if days >= 6 else 0):
+        length = int(rng.integers(3, days // 2 + 1))
+        first = int(rng.integers(0, days - length + 1))
+        shared = np.minimum(end, first + length) - np.maximum(begin, first)
+        union = np.maximum(end, first + length) - np.minimum(begin, first)
+        assert (shared / union).max() >= 0.5
+
+
+@pytest.mark.parametrize("days", [1, 5])
+def test_too_few_days_have_no_stretch(days: int) -> None:
+    """Under six days nothing can be told from the rest."""
+    found = scan(shares(np.random.default_rng(0), np.full(days, 0.5)), 1, 0.0)
+    assert found.p_value.tolist() == [1.0]
