@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.journey_worlds import BEGIN, DAYS, PLANTS, WORLDS, Plant, World, journeys_for, walk
 from models.pain_points import Settings, find_pain_points
+from models.pain_points.daily import StepCounts
 from models.step_counts import count_steps
 from models.transition_counts import count_transitions
 from models.transition_tables import finish
@@ -38,7 +39,7 @@ def search(world: World, steps, journeys) -> list[dict]:
     stages, transitions = finish(
         count_transitions(steps, journeys, SEGMENTS), conversions=[world.conversion]
     )
-    return find_pain_points(stages, transitions, counts, settings, since).to_pylist()
+    return find_pain_points(stages, transitions, StepCounts(counts, since), settings).to_pylist()
 
 
 def tells(plant: Plant, row: dict) -> bool:
@@ -60,13 +61,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--through", type=int, default=2_000)
+    parser.add_argument("--only", choices=WORLDS, help="one world")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     print(
         "| planted | flagged | ranked first of these | other flags a run | begins within 3 days | ends |"
     )
     print("|---|---|---|---|---|---|")
-    for plant in PLANTS:
+    for plant in (p for p in PLANTS if options.only in (None, p.world)):
         flagged = first = others = begins = ends = 0
         for seed in range(options.seeds):
             rng = np.random.default_rng(1_000 + seed)
@@ -91,6 +93,8 @@ def main() -> None:
         )
     print("\n| nothing planted | runs with a finding |\n|---|---|")
     for name, make in WORLDS.items():
+        if options.only not in (None, name):
+            continue
         alarms = 0
         step = next(plant.step for plant in PLANTS if plant.world == name)
         for seed in range(options.seeds):

@@ -506,6 +506,23 @@ _ALL_TABLES = (
         ),
     ),
     Table(
+        "segment_differences",
+        "segment value held against all other journeys",
+        ("segment", "segment_value"),
+        (
+            Column("segment", TEXT, "attribute of journeys"),
+            Column("segment_value", TEXT, "its value"),
+            Column("journeys", pa.int64(), "ended journeys with it"),
+            Column("conversion_rate", pa.float64(), "share of them that converted"),
+            Column("others_rate", pa.float64(), "share of all other ended journeys that did"),
+            Column("difference", pa.float64(), "conversion_rate - others_rate"),
+            Column("difference_low", pa.float64(), "95% interval (Newcombe), low end"),
+            Column("difference_high", pa.float64(), "95% interval (Newcombe), high end"),
+            Column("p_value", pa.float64(), "two-sided test that there is no difference"),
+            Column("q_value", pa.float64(), "p_value after Benjamini-Hochberg control"),
+        ),
+    ),
+    Table(
         "personas",
         "persona",
         ("persona_id",),

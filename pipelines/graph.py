@@ -13,6 +13,8 @@ from contracts.lake import digest_of
 from models.attribution import credit
 from models.counts import COUNTS_SCHEMA
 from models.pain_points import Settings, find_pain_points
+from models.pain_points.daily import StepCounts
+from models.segment_differences import segment_differences
 from models.transition_tables import finish
 from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
 from transforms.count_steps import CountSteps, first_day
@@ -61,17 +63,18 @@ def _execute(run: Run) -> dict[str, Any]:
         buckets = pipeline | "Buckets" >> beam.Create(buckets_of(run.draft))
         counting = (str(run.lake.root), config, run.watermark, str(folder), run.kernel_threads)
         counted = buckets | "CountTransitions" >> CountTransitions(*counting)
-        steps = buckets | "CountSteps" >> CountSteps(*counting)
-        collect((counted, steps), result)
+        by_day = buckets | "CountSteps" >> CountSteps(*counting)
+        collect((counted, by_day), result)
     results = read_results(result)
     stages, transitions = finish(_counts(results, "transitions"))
     journeys = results.get("converted", [])
     converted = sum(entry["converted"] for entry in journeys)
     value = sum(entry["value_units"] for entry in journeys) / 10_000
+    steps = StepCounts(_counts(results, "steps"), first_day(run.watermark, config.graph.history))
     pain_points = find_pain_points(
         stages,
         transitions,
-        _counts(results, "steps"),
+        steps,
         Settings(
             stage_of=_stage_of(run),
             stages=config.stages,
@@ -83,7 +86,6 @@ def _execute(run: Run) -> dict[str, Any]:
             pause=config.session.gap,
             mean_value=value / converted if converted else None,
         ),
-        first_day(run.watermark, config.graph.history),
     )
     name = digest_of(run.run_id, "graph")
     tables = {
@@ -91,6 +93,7 @@ def _execute(run: Run) -> dict[str, Any]:
         "transitions": transitions,
         "attribution": credit(_counts(results, "paths")),
         "pain_points": pain_points,
+        "segment_differences": segment_differences(steps, config.graph.min_volume),
     }
     for table, rows in tables.items():
         run.draft.tables[table] = [

@@ -11,7 +11,8 @@ DuckDB 1.2 and newer open. Steps, in order:
    then the other files of ``sql/tables/``, which compute from those;
 4. comments on tables and columns from `contracts.schemas`;
 5. ``sql/views/*.sql``;
-6. the results of `sql.check` as the table ``data_quality``.
+6. some journeys of each pain point as the table ``pain_point_journeys``, by its own query;
+7. the results of `sql.check` as the table ``data_quality``.
 
 Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages) and
 ``lake.journey_segments`` (journey_id, segment, segment_value: every slice the graph was built for).
@@ -49,6 +50,12 @@ PERIOD_NAMES = {
     "year": "strftime(started_at, '%Y')",
 }
 """Names of the periods that journeys can be sliced by (`contracts.config.PERIODS`)."""
+
+_EXAMPLES = (
+    Column("rank", pa.int32(), "pain point"),
+    Column("journey_id", pa.string(), "a journey that it hit"),
+)
+_EXAMPLES_SHOWN = 5
 
 _DATA_QUALITY = (
     Column("name", pa.string(), "check, a file of sql/checks"),
@@ -133,6 +140,7 @@ def publish_database(
         )
         connection.execute("USE footpath")
         _build(connection, declared)
+        _store_examples(connection)
         _store_checks(connection, check_connection(connection))
         rows = _count_rows(connection)
         connection.execute("USE memory")
@@ -216,6 +224,21 @@ def _build(connection: duckdb.DuckDBPyConnection, declared: Mapping[str, Sequenc
         connection.execute(text)
     for view in statements("views"):
         connection.execute(view.text)
+
+
+def _store_examples(connection: duckdb.DuckDBPyConnection) -> None:
+    """Some journeys that each pain point hit, the first by id, so that they stay the same."""
+    typed = ", ".join(f"{column.name} {_duckdb_type(column.type)}" for column in _EXAMPLES)
+    connection.execute(f"CREATE TABLE pain_point_journeys ({typed})")
+    for rank, listed in connection.execute(
+        "SELECT rank, journeys_query FROM pain_points WHERE journeys_query IS NOT NULL ORDER BY rank"
+    ).fetchall():
+        connection.execute(
+            f"INSERT INTO pain_point_journeys SELECT {rank}, journey_id FROM ({listed}) "
+            f"ORDER BY journey_id LIMIT {_EXAMPLES_SHOWN}"
+        )
+    about = "one row per pain point and example journey; key: rank, journey_id"
+    _comment(connection, "pain_point_journeys", about, _EXAMPLES)
 
 
 def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]) -> None:

@@ -39,7 +39,7 @@ __all__ = ["Settings", "find_pain_points"]
 
 
 def find_pain_points(
-    stages: pa.Table, transitions: pa.Table, counts: pa.Table, settings: Settings, since: int
+    stages: pa.Table, transitions: pa.Table, steps: StepCounts, settings: Settings
 ) -> pa.Table:
     """Find what hurts and what helps, and rank it.
 
@@ -47,19 +47,16 @@ def find_pain_points(
     ----------
     stages, transitions : pa.Table
         As published (`contracts.schemas`); the touchpoint level is read.
-    counts : pa.Table
+    steps : StepCounts
         Merged counts of `models.step_counts`.
     settings : Settings
         `chance` is filled in here.
-    since : int
-        First day that `counts` tells from the others, in days since 1970.
 
     Returns
     -------
     pa.Table
         `pain_points` of `contracts.schemas`, by rank.
     """
-    steps = StepCounts(counts, since)
     settings = replace(settings, chance=_chances(steps))
     incidents, quiet = find_incidents(steps, settings)
     floor, pause_s = settings.min_volume, settings.pause.total_seconds()

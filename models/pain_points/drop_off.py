@@ -19,7 +19,7 @@ who have made up their mind. Browsing, landing pages and e-mails, last steps of 
 nature, are not.
 
 **The baseline** is the median drop-off of the other funnel steps of the step's declared stage,
-two at least; where there are fewer, there is no honest comparison and no test. A median stands
+three at least; where there are fewer, nobody can say what is usual, and there is no test. A median stands
 still if a peer hurts too, and peers farther from the conversion lose rather more, so the error is
 on the quiet side. Null hypothesis: the step loses at most the baseline and a margin of five
 points, or of three median absolute deviations where peers differ so much that five points are
@@ -67,7 +67,7 @@ ODDS = 2.0
 """Least factor by which going on from a funnel step raises the odds to convert."""
 DECIDED = 0.4
 """Least share that converts of those who go on from a tested step."""
-PEERS = 2
+PEERS = 3
 """Least number of comparable steps."""
 FALSE_DISCOVERY = 0.05
 """Greatest false discovery rate."""

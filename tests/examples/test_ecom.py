@@ -83,3 +83,50 @@ def test_arrivals_are_departures(example: WorkedExample) -> None:
     """What arrives at a node leaves it, on every level and in every segment; all checks hold."""
     assert example.unbalanced_nodes() == []
     assert example.broken_checks() == []
+
+
+def test_the_planted_incidents_are_found_dated_and_tied(example: WorkedExample) -> None:
+    """Two findings, no more: payments failing for everybody, and a bug of mobile users' checkout.
+
+    The data's own first and last error events are the dates, within three days.
+    """
+    rows = example.rows(
+        "SELECT node, target, segment, segment_value, begins, ends FROM published.pain_points ORDER BY rank"
+    )
+    assert [row[:4] for row in rows] == [
+        ("payment_details", "payment_error", "all", "all"),
+        ("shipping_details", "checkout_bug", "platform", "mobile"),
+    ]
+    for node, target, _, _, begins, ends in rows:
+        ((first, last),) = example.rows(
+            f"SELECT min(timestamp::DATE), max(timestamp::DATE) FROM {_RAW} WHERE event = '{target}'"
+        )
+        assert abs((begins - first).days) <= 3, node
+        assert abs((ends - last).days) <= 3, node
+
+
+def test_findings_are_shown_by_their_own_queries(example: WorkedExample) -> None:
+    """Each finding's SQL gives its number and its baseline, and its examples are real journeys."""
+    analyst = example.con.cursor()
+    analyst.execute("USE published")
+    for rank, query, measured, baseline, journeys in analyst.execute(
+        "SELECT rank, query, measured, baseline, denominator FROM pain_points"
+    ).fetchall():
+        here, there = analyst.execute(query).fetchall()
+        assert here[1] == journeys
+        assert (here[2], there[2]) == pytest.approx((measured, baseline))
+        examples = analyst.execute(
+            "FROM pain_point_journeys JOIN journeys USING (journey_id) WHERE rank = ?", [rank]
+        )
+        assert len(examples.fetchall()) == 5
+
+
+def test_new_and_loyal_users_convert_unlike_others(example: WorkedExample) -> None:
+    """The two are the lifecycles that differ, one below all others, one above."""
+    rows = example.rows(
+        "SELECT segment_value, difference_low, difference_high FROM published.segment_differences "
+        "WHERE segment = 'lifecycle' AND q_value <= 0.05 ORDER BY 1"
+    )
+    found = {value: (low, high) for value, low, high in rows}
+    assert set(found) == {"loyal", "new"}
+    assert found["new"][1] < 0 < found["loyal"][0]
