@@ -42,8 +42,8 @@ def trials_of(db_path: Path, a: str, b: str) -> tuple[pa.Table, dict[str, int]]:
         )
         if first is None and second is None:
             raise InputError("both groups are 'rest'; name one, for example device=mobile")
-        first = first or f"NOT ({second})"
-        second = second or f"NOT ({first})"
+        first = first or f"NOT coalesce({second}, false)"
+        second = second or f"NOT coalesce({first}, false)"
         connection.execute(
             f"CREATE TEMP TABLE compared AS SELECT journey_id, coalesce({first}, false) AS in_a, "
             f"coalesce({second}, false) AS in_b, CASE WHEN in_a THEN 'a' ELSE 'b' END AS side "
