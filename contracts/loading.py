@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -19,7 +20,7 @@ from contracts.errors import ConfigError, Problem
 from contracts.expressions import references
 from contracts.schemas import TABLES
 
-__all__ = ["load_config", "parse_config", "preset", "preset_names"]
+__all__ = ["dated", "load_config", "parse_config", "preset", "preset_names"]
 
 _RULE_COLUMNS = ("source", "channel", "event_type", "page", "transaction_id")
 
@@ -56,10 +57,11 @@ class _Loader(yaml.SafeLoader):
         return mapping
 
 
-def load_config(path: str | Path) -> Config:
+def load_config(path: str | Path, day: date | None = None) -> Config:
     """Read, complete and validate a configuration file.
 
-    The warehouse and relative source paths are taken from the file's folder.
+    The warehouse and relative source paths are taken from the file's folder. In a source's paths ``{date}``, or
+    ``{date:%Y/%m/%d}``, is the given day; without one it stands for every day.
 
     Raises
     ------
@@ -79,10 +81,12 @@ def load_config(path: str | Path) -> Config:
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
         found = getattr(error, "problem", None) or str(error)
         raise ConfigError(str(path), [Problem(place, f"not YAML: {found}")]) from None
-    return parse_config(document, base=path.resolve().parent, source=str(path))
+    return parse_config(document, base=path.resolve().parent, source=str(path), day=day)
 
 
-def parse_config(document: Any, base: Path, source: str = "configuration") -> Config:
+def parse_config(
+    document: Any, base: Path, source: str = "configuration", day: date | None = None
+) -> Config:
     """Validate a configuration that has been read already."""
     problems: list[Problem] = []
     if not isinstance(document, dict):
@@ -99,15 +103,32 @@ def parse_config(document: Any, base: Path, source: str = "configuration") -> Co
     problems += _cross_checks(config)
     if problems:
         raise ConfigError(source, problems)
-    return _anchored(config, base)
+    return _anchored(config, base, day)
 
 
-def _anchored(config: Config, base: Path) -> Config:
+def dated(path: str, day: date | None) -> str:
+    """A path with its date filled in, or with wildcards for one.
+
+    >>> from datetime import date
+    >>> dated("web/{date}.jsonl", date(2026, 3, 1)), dated("web/{date:%Y/%m}/*", None)
+    ('web/2026-03-01.jsonl', 'web/*/*/*')
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        form = match[1] or "%Y-%m-%d"
+        return day.strftime(form) if day else re.sub("%.(-?%.)*", "*", form)
+
+    return re.sub(r"\{date(?::([^}]*))?\}", fill, path)
+
+
+def _anchored(config: Config, base: Path, day: date | None) -> Config:
     def anchor(path: str) -> str:
         return path if "://" in path or os.path.isabs(path) else str(base / path)
 
     sources = {
-        name: source.model_copy(update={"paths": tuple(anchor(p) for p in source.paths)})
+        name: source.model_copy(
+            update={"paths": tuple(anchor(dated(p, day)) for p in source.paths)}
+        )
         for name, source in config.sources.items()
     }
     personas = config.personas

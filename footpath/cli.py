@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +18,7 @@ from contracts.errors import FootpathError, InputError
 
 if TYPE_CHECKING:
     from contracts.config import Config
+    from pipelines.job import Run
 
 __all__ = ["app", "main"]
 
@@ -56,6 +60,15 @@ BeamArguments = Annotated[
         show_default=False,
     ),
 ]
+DateOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--date",
+        formats=["%Y-%m-%d"],
+        help="Fill {date} in sources' paths with this day, to read its files alone.",
+        show_default="every day",
+    ),
+]
 _CONFIG = Path("footpath.yml")
 
 
@@ -72,10 +85,10 @@ def _common(
     context.obj = log_format
 
 
-def _load(config: Path) -> Config:
+def _load(config: Path, day: datetime | None = None) -> Config:
     from contracts.loading import load_config
 
-    return load_config(config)
+    return load_config(config, day.date() if day else None)
 
 
 def _database(config: Path) -> Path:
@@ -140,29 +153,73 @@ def demo(
 
 
 @app.command()
-def run(context: typer.Context, config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
+def run(
+    context: typer.Context,
+    config: ConfigOption = _CONFIG,
+    beam: BeamArguments = None,
+    day: DateOption = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what a run would do, and why; do nothing.")
+    ] = False,
+) -> None:
     """Run everything that new files or a changed configuration call for, and publish."""
-    from footpath.publication import results, summary
-    from footpath.running import STAGES, run_stages
+    if explain:
+        _explain(context.obj, _load(config, day), beam or [])
+        return
+    from footpath.publication import results
+    from footpath.running import STAGES
 
-    done = run_stages(_load(config), STAGES, beam or [])
-    if context.obj is LogFormat.JSON:
-        typer.echo(summary(done))
-    else:
+    done = _run(context.obj, _load(config, day), STAGES, beam)
+    if context.obj is LogFormat.TEXT:
         typer.echo("\n".join(results(done.lake)))
 
 
-def _stage_command(name: str, text: str) -> None:
-    def command(config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
-        from footpath.running import run_stages
+def _run(
+    log_format: LogFormat, config: Config, stages: Sequence[str], beam: list[str] | None
+) -> Run:
+    """Run stages; the last line for schedulers is what was done, as JSON."""
+    from footpath.observing import summary
+    from footpath.running import run_stages
 
-        run_stages(_load(config), (name,), beam or [])
+    done = run_stages(config, stages, beam or [])
+    if log_format is LogFormat.JSON:
+        typer.echo(json.dumps(summary(done)))
+    return done
+
+
+def _explain(log_format: LogFormat, config: Config, beam: list[str]) -> None:
+    from footpath.planning import explain, told
+    from pipelines.job import Run
+
+    run = Run.begin(config, beam)
+    plans = list(explain(run))
+    if log_format is LogFormat.JSON:
+        typer.echo(json.dumps([asdict(plan) for plan in plans]))
+    else:
+        typer.echo("\n".join(told(run, plans)))
+
+
+@app.command(rich_help_panel="One stage alone")
+def ingest(
+    context: typer.Context,
+    config: ConfigOption = _CONFIG,
+    beam: BeamArguments = None,
+    day: DateOption = None,
+) -> None:
+    """Read new files: events, dead letters, quarantine, ledger."""
+    _run(context.obj, _load(config, day), ("ingest",), beam)
+
+
+def _stage_command(name: str, text: str) -> None:
+    def command(
+        context: typer.Context, config: ConfigOption = _CONFIG, beam: BeamArguments = None
+    ) -> None:
+        _run(context.obj, _load(config), (name,), beam)
 
     command.__doc__ = text
     app.command(name, rich_help_panel="One stage alone")(command)
 
 
-_stage_command("ingest", "Read new files: events, dead letters, quarantine, ledger.")
 _stage_command("resolve", "Find out who is who: identities.")
 _stage_command("sessionize", "Order and cut: touchpoints and sessions.")
 _stage_command("journeys", "Summarise journeys.")
@@ -252,18 +309,22 @@ def compare(
 
 
 @app.command()
-def status(config: ConfigOption = _CONFIG) -> None:
-    """Say what is published: version and tables."""
+def status(context: typer.Context, config: ConfigOption = _CONFIG) -> None:
+    """Say what is published, and what the last run of each stage did."""
     from contracts.lake import Lake
+    from footpath.observing import last_summary, told
 
     lake = Lake(_load(config).warehouse)
-    manifest = lake.published()
-    if not manifest.version:
-        typer.echo(f"{lake.root}: nothing published yet")
+    if context.obj is LogFormat.JSON:
+        typer.echo(json.dumps(last_summary(lake)))
         return
-    typer.echo(f"{lake.root}: version {manifest.version}")
-    for name, rows in sorted(manifest.stages["publish"].facts["tables"].items()):
-        typer.echo(f"  {name:<24}{rows:>14,} rows")
+    manifest = lake.published()
+    if manifest.version:
+        typer.echo(f"{lake.root}: version {manifest.version}")
+    else:
+        typer.echo(f"{lake.root}: nothing published yet")
+    for line in told(last_summary(lake)):
+        typer.echo(line)
 
 
 @app.command()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 from contracts.errors import CheckFailed
 from contracts.lake import DataFile, Lake, digest_of
 from contracts.schemas import TABLES, table_schema
-from models.graph import to_graph, to_graphml
 from pipelines.job import Run, Stage
 
-__all__ = ["DATABASE", "GRAPHS", "REPORT", "STAGE", "results", "summary"]
+__all__ = ["DATABASE", "GRAPHS", "REPORT", "STAGE", "results"]
 
 DATABASE = "footpath.duckdb"
 REPORT = Path("report", "index.html")
@@ -52,11 +51,13 @@ def _execute(run: Run) -> dict[str, Any]:
     _refuse_broken(database)
     build_report(database, run.lake.draft_folder / REPORT, run.config.project)
     _write_graphs(run)
-    return {"rows": sum(rows.values()), "tables": rows}
+    return {"rows": sum(rows.values()), "tables": rows, "bytes": database.stat().st_size}
 
 
 def _write_graphs(run: Run) -> None:
     """The graph of all journeys at every level as GraphML, for Gephi, yEd, igraph and networkx."""
+    from models.graph import to_graph, to_graphml  # slow to import, and most runs publish nothing
+
     stages, transitions = (
         pa.concat_tables([pq.read_table(path) for path in run.lake.paths(run.draft, name)])
         for name in ("stages", "transitions")
@@ -87,10 +88,17 @@ def _refuse_broken(database: Path) -> None:
 
 
 def _write_runs(run: Run) -> DataFile:
-    """What earlier runs and this one did, stage by stage."""
+    """What earlier runs and this one did, stage by stage.
+
+    The log that waits in the draft has every stage since the last `runs`, in whatever run, and its publication.
+    """
     schema = table_schema("runs")
     earlier = [pq.read_table(path, schema=schema) for path in run.lake.paths(run.base, "runs")]
-    table = pa.concat_tables([*earlier, pa.Table.from_pylist(run.log, schema=schema)])
+    rows = [
+        {**entry, "started_at": datetime.fromisoformat(entry["started_at"])}
+        for entry in run.draft.facts.pop("log", [])
+    ]
+    table = pa.concat_tables([*earlier, pa.Table.from_pylist(rows, schema=schema)])
     path = f"tables/runs/{run.run_id}.parquet"
     (run.lake.root / path).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, run.lake.root / path)
@@ -110,11 +118,6 @@ def results(lake: Lake, findings: int = 3) -> list[str]:
         "The most useful findings:" if found else "No findings.",
         *(f"{number}. {finding}" for number, finding in enumerate(found, start=1)),
     ]
-
-
-def summary(run: Run) -> str:
-    """What the run did, as one line of JSON for schedulers."""
-    return json.dumps({"run_id": run.run_id, "stages": run.log}, default=str)
 
 
 STAGE = Stage(

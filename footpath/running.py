@@ -11,9 +11,10 @@ from contracts.config import Config
 from contracts.lake import Manifest
 from contracts.lock import locked
 from footpath.console import progress
+from footpath.observing import observe
 from pipelines.job import Run, Stage, run_stage
 
-__all__ = ["STAGES", "run_stages"]
+__all__ = ["STAGES", "is_unpublished", "run_stages", "stage_of"]
 
 STAGES = ("ingest", "resolve", "sessionize", "journeys", "personas", "graph", "publish")
 """Stages in the order in which they run."""
@@ -26,29 +27,38 @@ def run_stages(config: Config, names: Sequence[str], beam_args: Sequence[str]) -
     """Run the named stages under the warehouse's lock; publish if `publish` is among them."""
     with locked(config.warehouse), progress(len(names)) as step:
         run = Run.begin(config, beam_args)
-        for name in names:
-            step(name)
-            ran = run_stage(run, _stage(name))
-            entry = run.log[-1]
-            _LOG.info(
-                "%s: %s",
-                name,
-                f"{entry['rows']:,} rows in {entry['duration_s']:.1f} s" if ran else "nothing new",
-                extra={"stage": name, "details": entry},
-            )
-            if name == "publish" and _is_unpublished(run):
-                folder = run.lake.publish(run.draft)
-                _LOG.info("published version %s", folder.name, extra={"stage": name})
-                _retire_versions(run)
+        try:
+            for name in names:
+                step(name)
+                _run_stage(run, name)
+        except BaseException as error:
+            observe(run, error)
+            raise
+        observe(run)
     return run
 
 
-def _is_unpublished(run: Run) -> bool:
+def _run_stage(run: Run, name: str) -> None:
+    ran = run_stage(run, stage_of(name))
+    entry = run.log[-1]
+    _LOG.info(
+        "%s: %s",
+        name,
+        f"{entry['rows']:,} rows in {entry['duration_s']:.1f} s" if ran else "nothing new",
+        extra={"stage": name, "details": entry},
+    )
+    if name == "publish" and is_unpublished(run):
+        folder = run.lake.publish(run.draft)
+        _LOG.info("published version %s", folder.name, extra={"stage": name})
+        _retire_versions(run)
+
+
+def is_unpublished(run: Run) -> bool:
     """Whether the draft is ready and is not what readers see; it may be that of a run that was killed."""
     return run.draft.stages["publish"] != run.base.stages.get("publish")
 
 
-def _stage(name: str) -> Stage:
+def stage_of(name: str) -> Stage:
     """The stage's declaration; its module is imported when it is needed."""
     module = "footpath.publication" if name == "publish" else f"pipelines.{name}"
     stage: Stage = importlib.import_module(module).STAGE

@@ -23,14 +23,14 @@ from models.event_keys import power_of_two
 from models.mapping import compile_mapping
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.deduplicate import Deduplicate, winners
-from transforms.kernel import Kernel
+from transforms.kernel import Kernel, count
 from transforms.map_slices import MapSlices
 from transforms.parts import Part, read_parts
 from transforms.plan_files import PlannedFile, SourceFile, list_files, plan_file
 from transforms.suspicions import suspicions
 from transforms.write_events import WriteEvents
 
-__all__ = ["STAGE"]
+__all__ = ["STAGE", "IngestPlan", "buckets_of_keys"]
 
 _LOG = logging.getLogger("footpath")
 _COUNTS = ("records_read", "dead_letters", "quarantined", "withheld")
@@ -82,7 +82,7 @@ def _try_out_mappings(config: Config) -> None:
         raise ConfigError("configuration", problems)
 
 
-class _Plan:
+class IngestPlan:
     """What is new: files to look into, and what of the base stays as it is."""
 
     def __init__(self, run: Run) -> None:
@@ -144,7 +144,16 @@ def _unread(
         }
         yield beam.pvalue.TaggedOutput("results", ("file", value))
         if not again:
+            count("files_read", 1)
+            count("bytes_read", file.bytes)
             yield from planned.slices
+
+
+def _counted(counts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Where the records of a batch went: for the ledger, and as Beam's counters."""
+    for name in ("accepted", *_COUNTS):
+        count(name, counts[name])
+    return "counts", counts
 
 
 def _by_content(planned: PlannedFile) -> tuple[tuple[str, str], PlannedFile]:
@@ -169,9 +178,9 @@ class _PlanFile:
 def _execute(run: Run) -> dict[str, Any]:
     config, root = run.config, str(run.lake.root)
     _try_out_mappings(config)
-    plan = _Plan(run)
+    plan = IngestPlan(run)
     pseudonymiser = run.pseudonymiser()
-    key_buckets = _key_buckets(run)
+    key_buckets = buckets_of_keys(run)
     folder = scratch_folder(run, "ingest")
     index_folder = f"tables/event_keys/{digest_of(run.run_id)}"
     index = _by_bucket(run.base, "event_keys")
@@ -225,7 +234,7 @@ def _execute(run: Run) -> dict[str, Any]:
                 run.kernel_threads,
             )
         )
-        counts = mapped.counts | "Counts" >> beam.Map(lambda value: ("counts", value))
+        counts = mapped.counts | "Counts" >> beam.Map(_counted)
         dead = mapped.dead | "Dead" >> beam.Map(lambda part: ("dead", vars(part)))
         held = mapped.held | "Held" >> beam.Map(lambda part: ("held", vars(part)))
         collect((unread.results, decided.results, written, counts, dead, held), result)
@@ -254,7 +263,7 @@ def _execute(run: Run) -> dict[str, Any]:
     }
 
 
-def _key_buckets(run: Run) -> int:
+def buckets_of_keys(run: Run) -> int:
     """Buckets of the index of copies: kept while the index lives, first chosen by the size of the input."""
     if "ingest" in run.base.stages:
         return int(run.base.stages["ingest"].facts["key_buckets"])

@@ -7,13 +7,13 @@ stage depends on with the one recorded in the draft, and does nothing if they ar
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
-import resource
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,15 +21,27 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.runners.runner import PipelineResult
 
 from contracts.config import Config
-from contracts.errors import ConfigError, Problem, StageOrderError, UnsupportedRunner
+from contracts.errors import (
+    ConfigError,
+    FootpathError,
+    Problem,
+    StageOrderError,
+    UnsupportedRunner,
+)
 from contracts.lake import DataFile, Lake, Manifest, StageRecord, write_atomically
 from contracts.loading import load_config
+from contracts.lock import locked
 from models.identifiers import Pseudonymiser
+from pipelines.measure import PeakMemory
+from transforms.kernel import COUNTERS
 
 __all__ = ["Run", "Stage", "collect", "main", "options_for", "run_stage"]
+
 
 _REFUSED = {
     "DirectRunner": "it means a different runner on each machine; use FnApiRunner",
@@ -61,12 +73,14 @@ class Run:
     kernel_threads: int
     run_id: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f"))
     log: list[dict[str, Any]] = field(default_factory=list)
+    """What each stage did: the columns of `runs`, and `error` where it failed."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Beam's counters of the stage that runs."""
 
     @classmethod
     def begin(cls, config: Config, beam_args: Sequence[str] = ()) -> Run:
         """Open the warehouse's draft with the given Beam options."""
         lake = Lake(config.warehouse)
-        lake.root.mkdir(parents=True, exist_ok=True)
         options, threads = options_for(beam_args)
         return cls(config, lake, lake.published(), lake.draft(), options, threads)
 
@@ -101,9 +115,30 @@ class Run:
         found = f"environment variable {variable} is empty, and sources hold personal identifiers"
         raise ConfigError("privacy", [Problem("privacy.key_env", found, fix)])
 
-    def pipeline(self) -> beam.Pipeline:
-        """A new Beam pipeline with the run's options."""
-        return beam.Pipeline(options=self.options)
+    @contextlib.contextmanager
+    def pipeline(self) -> Iterator[beam.Pipeline]:
+        """A new Beam pipeline with the run's options; it runs when the block ends."""
+        pipeline = beam.Pipeline(options=self.options)
+        with pipeline:
+            yield pipeline
+        for name, value in _counters(pipeline.result).items():
+            self.counters[name] = self.counters.get(name, 0) + value
+
+
+def _counters(result: PipelineResult) -> dict[str, int]:
+    """Footpath's counters by name; those of a kernel are named by its step.
+
+    What a retried bundle counted is left out where the runner knows of it.
+    """
+    counters = result.metrics().query(MetricsFilter().with_namespace(COUNTERS))["counters"]
+    totals: dict[str, int] = {}
+    for counter in counters:
+        name = counter.key.metric.name
+        if name.startswith("kernel_"):
+            step = counter.key.step.split("/ParDo(")[0].removesuffix("/Kernel")
+            name = f"{step}.{name.removeprefix('kernel_')}"
+        totals[name] = totals.get(name, 0) + int(counter.result or 0)
+    return totals
 
 
 def options_for(beam_args: Sequence[str]) -> tuple[PipelineOptions, int]:
@@ -154,25 +189,39 @@ def run_stage(run: Run, stage: Stage) -> bool:
             )
     fingerprint = stage.fingerprint(run)
     known = run.draft.stages.get(stage.name)
-    started, clock = datetime.now(UTC), time.monotonic()
-    skipped = known is not None and known.fingerprint == fingerprint
-    if not skipped:
-        facts = stage.execute(run)
+    entry: dict[str, Any] = {
+        "run_id": run.run_id,
+        "stage": stage.name,
+        "started_at": datetime.now(UTC).isoformat(),
+        "rows": 0,
+        "bytes": 0,
+        "skipped": known is not None and known.fingerprint == fingerprint,
+    }
+    run.log.append(entry)
+    run.counters = {}
+    before = set(run.draft.names(*run.draft.tables))
+    clock = time.monotonic()
+    try:
+        with PeakMemory() as peak:
+            facts = {} if entry["skipped"] else stage.execute(run)
         pa.default_memory_pool().release_unused()  # the next stage has other uses for it
+    except BaseException as error:
+        # What others raise may quote a record, which no file may hold.
+        entry["error"] = str(error) if isinstance(error, FootpathError) else type(error).__name__
+        raise
+    finally:
+        entry["duration_s"] = time.monotonic() - clock
+        entry["peak_memory_mb"] = peak.bytes / (1 << 20)
+        entry["counters"] = dict(sorted(run.counters.items()))
+    run.draft.facts.setdefault("log", []).append(entry)
+    if not entry["skipped"]:
+        written = set(run.draft.names(*run.draft.tables)) - before
+        sizes = sum((run.lake.root / path).stat().st_size for path in written)
+        entry["bytes"] = sizes + int(facts.get("bytes", 0))
+        entry["rows"] = int(facts.get("rows", 0))
         run.draft.stages[stage.name] = StageRecord(fingerprint, facts)
         run.lake.save_draft(run.draft)
-    run.log.append(
-        {
-            "run_id": run.run_id,
-            "stage": stage.name,
-            "started_at": started,
-            "duration_s": time.monotonic() - clock,
-            "rows": 0 if skipped else int(run.draft.stages[stage.name].facts.get("rows", 0)),
-            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            "skipped": skipped,
-        }
-    )
-    return not skipped
+    return not entry["skipped"]
 
 
 def collect(results: Iterable[beam.PCollection], path: Path) -> None:
@@ -216,8 +265,9 @@ def main(stage: Stage, argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", default="footpath.yml", help="configuration file")
     ours, beam_args = parser.parse_known_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    run = Run.begin(load_config(ours.config), beam_args)
-    ran = run_stage(run, stage)
+    config = load_config(ours.config)
+    with locked(config.warehouse):
+        ran = run_stage(Run.begin(config, beam_args), stage)
     logging.info("%s: %s", stage.name, "done" if ran else "nothing to do")
 
 

@@ -18,7 +18,7 @@ from transforms.bucket_events import BucketEvents, LinkedFile
 from transforms.sessionize import Sessionize
 from transforms.write_table import write_table
 
-__all__ = ["STAGE"]
+__all__ = ["STAGE", "buckets_of_customers"]
 
 _UNIT_ROWS = 1 << 17
 _BUCKET_ROWS = 1 << 18
@@ -54,7 +54,7 @@ def _units(run: Run) -> list[tuple[LinkedFile, ...]]:
     return [*units, tuple(waiting)] if waiting else units
 
 
-def _buckets(run: Run) -> int:
+def buckets_of_customers(run: Run) -> int:
     """Buckets of customers: declared, or so many that one fits a worker's memory well."""
     rows = sum(file.rows for file in run.draft.tables["events"])
     return power_of_two(
@@ -87,7 +87,7 @@ def _execute(run: Run) -> dict[str, Any]:
         next((file.path for file in run.draft.tables[table]), None)
         for table in ("shared_links", "link_accounts")
     )
-    buckets = _buckets(run)
+    buckets = buckets_of_customers(run)
     name = digest_of(run.run_id, "sessionize")
     with run.pipeline() as pipeline:
         bucketed = (

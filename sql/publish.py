@@ -285,4 +285,5 @@ def _duckdb_type(kind: pa.DataType) -> str:
         "int32": "INTEGER",
         "int64": "BIGINT",
         "double": "DOUBLE",
+        "map<string, int64>": "MAP(VARCHAR, BIGINT)",
     }[str(kind)]

@@ -25,7 +25,15 @@ from apache_beam.io.filesystems import FileSystems
 from contracts.config import Config, Source
 from contracts.errors import InputError
 
-__all__ = ["PlannedFile", "Slice", "SourceFile", "list_files", "open_file", "plan_file"]
+__all__ = [
+    "PlannedFile",
+    "Slice",
+    "SourceFile",
+    "list_files",
+    "open_file",
+    "plan_file",
+    "slices_expected",
+]
 
 _BLOCK = 1 << 20
 _HEADER_BYTES = 1 << 20
@@ -102,11 +110,26 @@ def _compression(source: Source, path: str) -> str:
     return {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}.get(os.path.splitext(path)[1], "none")
 
 
+def _is_cuttable(source: Source, path: str) -> bool:
+    return _compression(source, path) == "none" and source.format in ("jsonl", "csv", "tsv")
+
+
+def slices_expected(file: SourceFile, config: Config) -> int:
+    """About how many slices a file will be cut into; it is not read for that."""
+    source = config.sources[file.source]
+    if source.format == "parquet":
+        with open_file(file.path) as stream:
+            return int(pq.ParquetFile(stream).metadata.num_row_groups)
+    if not _is_cuttable(source, file.path):
+        return min(1, file.bytes)
+    return -(-file.bytes // max(config.lake.slice_mb << 20, _BLOCK))
+
+
 def plan_file(file: SourceFile, config: Config) -> PlannedFile:
     """Hash a file and cut it into slices of about ``lake.slice_mb``."""
     source = config.sources[file.source]
     compression = _compression(source, file.path)
-    cuttable = compression == "none" and source.format in ("jsonl", "csv", "tsv")
+    cuttable = _is_cuttable(source, file.path)
     quoted = source.format in ("csv", "tsv") and source.quoting
     size = config.lake.slice_mb << 20
     digest = hashlib.sha256()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,29 @@ def test_help_teaches(tmp_path: Path) -> None:
     """Help names the commands, where to start, and the exit codes."""
     shown = footpath("--help", cwd=tmp_path).stdout
     assert all(word in shown for word in ("init", "generate", "run", "check", "Exit codes"))
+
+
+def imported(*arguments: str, cwd: Path) -> set[str]:
+    """Modules that a command has loaded when it ends."""
+    code = "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "from footpath.cli import main; main()", *arguments],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "FOOTPATH_KEY": "a key for tests"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_a_command_loads_what_it_needs(project: Path) -> None:
+    """Help loads no library of ours at all, a run with nothing new none that only the work needs: this is
+    what keeps them at a quarter of a second and two seconds (docs/operations.md).
+    """
+    assert not {"apache_beam", "duckdb", "numpy", "pyarrow"} & imported("--help", cwd=project)
+    models = {"networkx", "scipy.sparse", "scipy.stats", "sklearn"}
+    assert not models & imported("run", cwd=project)
 
 
 def test_starter_configuration_is_valid_and_never_replaced(tmp_path: Path) -> None:
@@ -206,7 +230,7 @@ def test_second_run_changes_nothing(project: Path) -> None:
     done = footpath("--log-format", "json", "run", cwd=project)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert {line["message"].split(": ")[1] for line in lines} == {"nothing new"}
-    assert all(stage["skipped"] for stage in json.loads(done.stdout)["stages"])
+    assert all(stage["skipped"] for stage in json.loads(done.stdout)["stages"].values())
     assert [v.name for v in (project / "warehouse" / "versions").iterdir()] == ["000001"]
 
 
@@ -221,6 +245,34 @@ def test_order_of_files_and_lines_does_not_matter(project: Path, raw: Path, tmp_
             random_.shuffle(lines)
             (tmp_path / "data" / source / f"{number:03}.jsonl").write_bytes(b"".join(lines))
     assert digests(run_everything(tmp_path, raw)) == digests(project)
+
+
+def test_a_day_alone_is_read_by_its_date(project: Path, raw: Path, tmp_path: Path) -> None:
+    """Days one after the other, the latest first, give what all days together give; the same day
+    again does nothing, and a day without a file is an error that names it.
+    """
+    days = ("2026-01-02", "2026-01-01")
+    for source in ("web", "email", "store", "support"):
+        first, *later = sorted((raw / source).iterdir())
+        (tmp_path / "data" / source).mkdir(parents=True)
+        for day, files in zip(days, (later, [first]), strict=True):
+            content = b"".join(file.read_bytes() for file in files)
+            (tmp_path / "data" / source / f"{day}.jsonl").write_bytes(content)
+    dated = re.sub(r"(data/\w+/)\*(.jsonl)", r'"\1{date}\2"', CONFIG)
+    config = dated + 'as_of: "2026-03-01T00:00:00Z"\n'
+    (tmp_path / "footpath.yml").write_text(config, encoding="utf-8")
+    for number, day in enumerate(days, start=1):
+        assert "1 of 1 files" in footpath("run", "--date", day, "--explain", cwd=tmp_path).stdout
+        footpath("run", "--date", day, cwd=tmp_path)
+        again = footpath("--log-format", "json", "run", "--date", day, cwd=tmp_path).stdout
+        assert [json.loads(again)[name] for name in ("published", "version")] == [False, number]
+    assert digests(tmp_path) == digests(project)
+    told = footpath("ingest", "--date", "2026-02-01", cwd=tmp_path, expect=4).stderr
+    assert "web/2026-02-01.jsonl" in told
+    for kind in ("text", "json"):
+        status = footpath("--log-format", kind, "status", cwd=tmp_path).stdout
+        assert "publish" in status
+    assert json.loads(status)["version"] == 2
 
 
 def test_number_of_threads_does_not_matter(project: Path, raw: Path, tmp_path: Path) -> None:

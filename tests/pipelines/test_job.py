@@ -9,9 +9,19 @@ import apache_beam as beam
 import pytest
 
 from contracts.config import Config
-from contracts.errors import ConfigError, StageOrderError, UnsupportedRunner
-from contracts.lake import DataFile
-from pipelines.job import Run, Stage, collect, data_files, options_for, read_results, run_stage
+from contracts.errors import ConfigError, LockHeld, StageOrderError, UnsupportedRunner
+from contracts.lake import DataFile, Lake
+from contracts.lock import locked
+from pipelines.job import (
+    Run,
+    Stage,
+    collect,
+    data_files,
+    main,
+    options_for,
+    read_results,
+    run_stage,
+)
 from tests.spine import configure
 
 
@@ -109,3 +119,13 @@ def test_personal_identifiers_need_a_key(tmp_path: Path, monkeypatch: pytest.Mon
     rules = [{"touchpoint": "purchase", "stage": "purchase", "when": {"event_type": "*"}}]
     plain = configure(tmp_path, sources={"web": source}, touchpoints=rules)
     assert Run.begin(plain).pseudonymiser() is None
+
+
+def test_a_job_started_alone_takes_the_lock(tmp_path: Path):
+    """``python -m pipelines.<stage>`` writes the warehouse, so it refuses to start beside another writer."""
+    config = configure(tmp_path)
+    stage = Stage("s", (), lambda run: "one", lambda run: {})
+    with locked(config.warehouse), pytest.raises(LockHeld):
+        main(stage, ["--config", str(tmp_path / "footpath.yml")])
+    main(stage, ["--config", str(tmp_path / "footpath.yml")])
+    assert "s" in Lake(config.warehouse).draft().stages

@@ -8,9 +8,10 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.metrics import MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms.kernel import Kernel
+from transforms.kernel import COUNTERS, Kernel
 
 
 class _Twice:
@@ -47,3 +48,14 @@ def test_an_error_in_a_kernel_fails_the_pipeline(threads: int):
         beam.Pipeline(runner="FnApiRunner") as pipeline,
     ):
         _ = pipeline | beam.Create(range(9)) | Kernel(_Fails(), threads)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_elements_and_time_are_counted(threads: int):
+    """Every element once, and the time that kernels worked, however many worked at once."""
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    _ = pipeline | beam.Create(range(30)) | Kernel(_Twice(), threads, ("odd",))
+    metrics = pipeline.run().metrics().query(MetricsFilter().with_namespace(COUNTERS))
+    found = {counter.key.metric.name: counter.result for counter in metrics["counters"]}
+    assert found["kernel_elements"] == 30
+    assert 30 <= found["kernel_ms"] < 3_000  # each third sleeps 0, 1, 2 ms
