@@ -14,6 +14,7 @@ from contracts.errors import CheckFailed
 from contracts.lake import DataFile, Lake, digest_of
 from contracts.schemas import TABLES, table_schema
 from pipelines.job import Run, Stage
+from sql.statements import statements
 
 __all__ = ["DATABASE", "GRAPHS", "REPORT", "STAGE", "results"]
 
@@ -22,11 +23,16 @@ REPORT = Path("report", "index.html")
 GRAPHS = Path("graph")
 
 
+_SQL = ("macros", "tables", "views", "checks", "report")
+"""Folders of `sql` that a publication is made of; a change in them calls for a new one."""
+
+
 def _fingerprint(run: Run) -> str:
     tables = [name for name in TABLES if name != "runs"]  # which every publication adds to
     config = run.config
     declared = (config.project, config.stages, config.journey.gap)
-    return digest_of("publish", 1, run.draft.names(*tables), run.watermark, declared)
+    written = [(file.name, file.text) for folder in _SQL for file in statements(folder)]
+    return digest_of("publish", 1, run.draft.names(*tables), run.watermark, declared, written)
 
 
 def _execute(run: Run) -> dict[str, Any]:
