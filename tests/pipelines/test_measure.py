@@ -8,7 +8,7 @@ import sys
 from pipelines.measure import PeakMemory
 
 MB = 1 << 20
-HOLD = "import time; held = bytearray(b'x' * ({} << 20)); time.sleep(0.4)"
+HOLD = "import time; held = bytearray(b'x' * ({} << 20)); time.sleep(1.5)"
 
 
 def test_a_smaller_block_after_a_larger_one_has_a_smaller_peak():
