@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 EVENTS ?= 200000
+AIRFLOW_VENV ?= .venv-airflow
 
-.PHONY: demo test test-engine lint types check constraints clean
+.PHONY: demo test test-engine lint types check constraints constraints-airflow clean
 
 $(VENV)/.installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +19,13 @@ demo: $(VENV)/.installed ## generate a retailer, run the main job, print where t
 test: $(VENV)/.installed ## the default suite
 	$(BIN)/python -m pytest
 
-test-engine: $(VENV)/.installed ## what needs worker processes
-	$(BIN)/python -m pytest -m engine
+$(AIRFLOW_VENV)/.installed: dags/constraints.txt
+	$(PYTHON) -m venv $(AIRFLOW_VENV)
+	$(AIRFLOW_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint dags/constraints.txt apache-airflow
+	@touch $@
+
+test-engine: $(VENV)/.installed $(AIRFLOW_VENV)/.installed ## worker processes, Airflow, a Flink cluster
+	AIRFLOW=$(abspath $(AIRFLOW_VENV)/bin/airflow) $(BIN)/python -m pytest -m engine
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -35,5 +41,11 @@ constraints: ## pin the newest versions that pyproject.toml allows; run the test
 	$(VENV)-fresh/bin/pip freeze --exclude-editable | sort -f > constraints.txt
 	rm -rf $(VENV)-fresh
 
+constraints-airflow: ## the same for the DAG's tests
+	rm -rf $(AIRFLOW_VENV)
+	$(PYTHON) -m venv $(AIRFLOW_VENV)
+	$(AIRFLOW_VENV)/bin/pip install --quiet --disable-pip-version-check apache-airflow
+	$(AIRFLOW_VENV)/bin/pip freeze | sort -f > dags/constraints.txt
+
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(AIRFLOW_VENV) .venv-flink $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
