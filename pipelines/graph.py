@@ -56,7 +56,6 @@ def _stage_of(run: Run) -> dict[str, str]:
 
 
 def _execute(run: Run) -> dict[str, Any]:
-    from models.pain_points import find_pain_points  # slow to import, and often nothing is new
 
     config = run.config
     folder = scratch_folder(run, "graph")

@@ -53,7 +53,6 @@ def _fingerprint(run: Run) -> str:
 
 def _execute(run: Run) -> dict[str, Any]:
     # Slow to import, and often nothing is new.
-    from transforms.find_personas import FindPersonas, drawn_portraits
 
     root = str(run.lake.root)
     folder = scratch_folder(run, "personas")

@@ -123,7 +123,6 @@ class _Resolve:
     before: _Before
 
     def __call__(self, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        from models.identity import resolve  # slow to import, and often nothing is new
 
         links = _LinkFiles(self.root, paths)
         resolution = resolve(links, self.namespaces, self.identity, self.splits)
