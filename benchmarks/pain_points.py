@@ -36,9 +36,7 @@ def search(world: World, steps, journeys) -> list[dict]:
     counts = count_steps(
         steps, journeys, SEGMENTS, contacts=world.contacts, window=settings.window, since=since
     )
-    stages, transitions = finish(
-        count_transitions(steps, journeys, SEGMENTS), conversions=[world.conversion]
-    )
+    stages, transitions = finish(count_transitions(steps, journeys, SEGMENTS))
     return find_pain_points(stages, transitions, StepCounts(counts, since), settings).to_pylist()
 
 

@@ -50,7 +50,8 @@ from numpy.typing import NDArray
 
 from models.absorbing_chain import START
 from models.counts import codes, counts_rows, merge_counts, starts, sum_by
-from models.transition_counts import NONE, in_order, outcome_codes
+from models.journey_walks import walk
+from models.transition_counts import NONE
 
 __all__ = ["POSITIONS", "UNIT", "count_steps"]
 
@@ -62,7 +63,7 @@ POSITIONS = 12
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 _OPEN = 2
-"""Place of an open journey in `models.transition_counts.OUTCOMES`."""
+"""Place of an open journey in `models.journey_walks.OUTCOMES`."""
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -111,7 +112,7 @@ def count_steps(
     steps : pa.Table, rows of `touchpoints`
         In any order: journey_id, step, event_time, touchpoint, converts, csat (0..1).
     journeys : pa.Table
-        The journeys of these steps, one row each: journey_id, outcome (converted, lapsed, open) and
+        The journeys of these steps, one row each: journey_id, customer_id, outcome (converted, lapsed, open) and
         a text column for each segment; null is counted as ``(none)``.
     segments : sequence of str
         Columns of `journeys` to slice by, beside the slice ``all``.
@@ -129,13 +130,14 @@ def count_steps(
     pa.Table of `models.counts.COUNTS_SCHEMA`
         To be added to those of other customers by `merge_counts`.
     """
-    steps, number, journeys = in_order(steps, journeys)
+    walks = walk(steps, journeys)
+    steps, number, journeys = walks.steps, walks.journey, walks.journeys
     node, names = codes(steps["touchpoint"])
     texts = pa.concat_arrays([names, pa.array([START, ""])])
     start, nobody = len(names), len(names) + 1
     is_contact = pc.is_in(names, value_set=pa.array(sorted(contacts), pa.string())).to_numpy(False)
     visits = _first_visits(steps, number, node, start, is_contact)
-    outcome = outcome_codes(journeys)
+    outcome = walks.end
     day = np.maximum(visits.time // _DAY_US, since - 1)
     everybody = (np.zeros(len(journeys), dtype=np.int64), pa.array(["all"]))
     slices = {"all": everybody, **{name: codes(journeys[name], NONE) for name in segments}}

@@ -45,7 +45,6 @@ def _fingerprint(run: Run) -> str:
         config.graph.model_dump(mode="json"),
         config.attribution.model_dump(mode="json"),
         _stage_of(run),
-        config.stages,
     )
 
 

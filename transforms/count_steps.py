@@ -1,4 +1,7 @@
-"""What becomes of journeys at their steps, counted bucket by bucket, then added."""
+"""What becomes of journeys at their steps, counted bucket by bucket, then added.
+
+Periods are no segments here: days are counted, and an incident says itself when it was.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from contracts.config import Config
+from contracts.config import PERIODS, PERSONA, Config
 from models.counts import merge_counts
+from models.segments import add_segments, segment_inputs
 from models.step_counts import count_steps
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
@@ -40,17 +44,19 @@ class _CountBucket:
 
     def __call__(self, bucket: Bucket) -> Iterator[Any]:
         graph = self.config.graph
+        segments = [n for n in graph.segments if n not in PERIODS or n in self.config.attributes]
+        inputs = segment_inputs(segments, self.config.attributes)
+        columns = list(dict.fromkeys(["journey_id", "customer_id", *inputs]))
         journeys = read_journeys(
-            self.root,
-            bucket,
-            ["journey_id", "customer_id", *graph.segments],
-            self.watermark,
-            self.config.journey.gap,
+            self.root, bucket, columns, self.watermark, self.config.journey.gap
         )
+        personas = None
+        if PERSONA in segments and bucket.personas:
+            personas = read_bucket(self.root, bucket.personas, ("journey_id", "persona_id"))
         counts = count_steps(
             read_bucket(self.root, bucket.touchpoints, _STEPS),
-            journeys,
-            graph.segments,
+            add_segments(journeys, segments, personas),
+            segments,
             window=graph.window,
             pause=self.config.session.gap,
             contacts=self.config.contacts,
