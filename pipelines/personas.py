@@ -52,8 +52,6 @@ def _fingerprint(run: Run) -> str:
 
 
 def _execute(run: Run) -> dict[str, Any]:
-    # Slow to import, and often nothing is new.
-
     root = str(run.lake.root)
     folder = scratch_folder(run, "personas")
     result = folder / "result.json"
