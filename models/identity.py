@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from contracts.config import Identity
 from contracts.sql_text import literal
+from models.dictionaries import codes_of, encode
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
@@ -283,15 +284,13 @@ def _on_shared(nodes: list[np.ndarray], strongest: np.ndarray, fate: np.ndarray)
 
 def link_hashes(links: LinkReader, namespace: str) -> np.ndarray:
     """The hash of each link's identifier in a namespace, uint64; 0 where it has none."""
-    sql = (
-        f"SELECT coalesce(md5_number_upper({literal(namespace)} || chr(31) || value), 0) AS hash "
-        "FROM piece"
-    )
-    pieces = [
-        query(sql, piece=pa.table({"value": piece}))["hash"].to_numpy()
-        for piece in links(f"id_{namespace}")
-    ]
-    return np.concatenate([np.zeros(0, np.uint64), *pieces])
+    sql = f"SELECT md5_number_upper({literal(namespace)} || chr(31) || value) AS hash FROM texts"
+    found = [np.zeros(0, np.uint64)]
+    for piece in links(f"id_{namespace}"):
+        encoded = encode(piece)  # MD5 is most of the work, and values repeat
+        hashes = query(sql, texts=pa.table({"value": encoded.dictionary}))["hash"].to_numpy()
+        found.append(np.append(hashes, np.uint64(0))[codes_of(encoded)])
+    return np.concatenate(found)
 
 
 def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
