@@ -42,12 +42,12 @@ class Conclusions:
     journeys: int
     conversion: float | None
     """Converted / (converted + lapsed)."""
-    pain_points: list[tuple[str, float]]
-    """What and where, and the rate measured, by rank."""
+    pain_points: list[tuple[str, str]]
+    """What and where, and what was measured, by rank."""
     attribution: dict[str, dict[str, float]]
     """Model: channel: credit, greatest first."""
     personas: dict[str, float]
-    """Name: share of journeys, greatest first."""
+    """Name: share, greatest first."""
 
 
 def sensitivity(config: Config, beam_args: Sequence[str] = ()) -> Iterator[str]:
@@ -116,8 +116,15 @@ def conclusions(connection: duckdb.DuckDBPyConnection) -> Conclusions:
         "/ nullif(count_if(outcome <> 'open'), 0) FROM journeys"
     ).fetchall()
     pain_points = connection.sql(
-        "SELECT concat_ws(' ', kind, 'at', node, CASE WHEN segment <> 'all' THEN "
-        "'for ' || segment || ' = ' || segment_value END), measured FROM pain_points ORDER BY rank"
+        """
+        SELECT
+            concat_ws(' ', kind, 'at', node, '> ' || target, 'from ' || begins,
+                CASE WHEN segment <> 'all' THEN 'for ' || segment || ' = ' || segment_value END),
+            CASE WHEN unit = 'share' THEN format('{:.1f}%', 100 * measured)
+                ELSE format('{:.3g} ({})', measured, unit) END
+        FROM pain_points
+        ORDER BY rank
+        """
     ).fetchall()
     attribution: dict[str, dict[str, float]] = {}
     for model, node, credit in connection.sql(
@@ -142,7 +149,7 @@ def _compared(found: dict[str, Conclusions], usual: str) -> Iterator[str]:
             changed.append(
                 f"{mode}: conversion rate {_rate(told.conversion)} instead of {_rate(base.conversion)}"
             )
-    yield "top pain points (rank, rate)"
+    yield "top pain points (rank, measured)"
     tops = [dict(told.pain_points[:_TOP]) for told in found.values()]
     for place in dict.fromkeys(name for top in tops for name in top):
         yield f"  {place}"
@@ -197,5 +204,5 @@ def _rate(share: float | None) -> str:
 def _ranked(told: Conclusions, place: str) -> str:
     for rank, (name, measured) in enumerate(told.pain_points, start=1):
         if name == place:
-            return f"{rank}, {measured:.1%}"
+            return f"{rank}, {measured}"
     return "not found"
