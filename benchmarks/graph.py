@@ -75,7 +75,7 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if options.record:
-        head = "# The graph of ten million steps\n\n" + (__doc__ or "").split("\n\n")[2] + "\n\n"
+        head = "# The graph of many journey steps\n\n" + (__doc__ or "").split("\n\n")[2] + "\n\n"
         (ROOT / "docs" / "graph.md").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -88,12 +88,9 @@ class _Level:
     def __init__(self, name: str, counts: pa.Table) -> None:
         self.name = name
         self._counts = counts
-        moved = pc.is_in(counts["measure"], pa.array(["settled", "recent"]))
-        ends = pa.chunked_array(
-            counts.filter(moved)["source_node"].chunks + counts.filter(moved)["target_node"].chunks,
-            pa.string(),
-        )
-        self.states = sorted(set(ends.unique().to_pylist()) - _ENDS)
+        moves = self._rows("moves")
+        ends = moves["source_node"].to_pylist(), moves["target_node"].to_pylist()
+        self.states = sorted({*ends[0], *ends[1]} - _ENDS)
         owners = [state.split(SEEN)[0] for state in self.states]
         self.nodes = sorted(set(owners))
         place = {node: i for i, node in enumerate(self.nodes)}
@@ -119,30 +116,22 @@ class _Level:
         return sums.reshape(GROUPS, POSITIONS)
 
     def removal_effects(self) -> Floats:
-        """Effect of each node, and without each of the groups in turn: (1 + GROUPS, n_nodes).
-
-        Of settled moves, if they lead to a conversion; else of all.
-        """
-        for measures in (("settled",), ("settled", "recent")):
-            rows = pa.concat_tables([self._rows(measure) for measure in measures])
-            (source, sources), (target, targets) = (
-                encode(rows["source_node"]),
-                encode(rows["target_node"]),
-            )
-            edge, edges = np.unique(source * len(targets) + target, return_inverse=True)
-            ends = np.divmod(edge, max(len(targets), 1))
-            names = [
-                texts.take(pa.array(at)).to_pylist()
-                for texts, at in zip((sources, targets), ends, strict=True)
-            ]
-            count = np.zeros((GROUPS, len(edge)))
-            np.add.at(count, (rows["bin"].to_numpy(), edges), rows["count"].to_numpy())
-            whole = count.sum(axis=0)
-            effect = self._effect(names, whole)
-            if effect.any():
-                rest = (self._effect(names, whole - c) if c.any() else effect for c in count)
-                return np.vstack([effect, *rest])
-        return np.zeros((1 + GROUPS, len(self.nodes)))
+        """Effect of each node, and without each of the groups in turn: (1 + GROUPS, n_nodes)."""
+        rows = self._rows("moves")
+        source, sources = encode(rows["source_node"])
+        target, targets = encode(rows["target_node"])
+        edge, edges = np.unique(source * len(targets) + target, return_inverse=True)
+        ends = np.divmod(edge, max(len(targets), 1))
+        names = [
+            texts.take(pa.array(at)).to_pylist()
+            for texts, at in zip((sources, targets), ends, strict=True)
+        ]
+        count = np.zeros((GROUPS, len(edge)))
+        np.add.at(count, (rows["bin"].to_numpy(), edges), rows["count"].to_numpy())
+        whole = count.sum(axis=0)
+        effect = self._effect(names, whole)
+        rest = (self._effect(names, whole - c) if c.any() else effect for c in count)
+        return np.vstack([effect, *rest])
 
     def _effect(self, names: list[list[str]], count: Floats) -> Floats:
         chain = AbsorbingChain(names[0], names[1], count)

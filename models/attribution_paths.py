@@ -29,8 +29,7 @@ measure             what `count` holds
 ==================  =============================================================================
 first ... shapley   credit of source_node in billionths of a conversion
 ..._value           the same of the journeys' value, in ten-thousandths
-settled, recent     moves of the paths, from START to an end; `recent`: something that follows may
-                    still be hidden (`models.journey_walks`)
+moves               moves of the paths, from START to CONVERSION or DROP_OFF; none to OPEN
 reached             ended, settled journeys whose path first comes to source_node at a position,
                     `bin` = group * POSITIONS + position - 1; at START: by length of path
 reached_length      the same by length of path
@@ -94,8 +93,6 @@ class _Paths:
     states: pa.Array
     age_s: Floats
     """Seconds before the conversion, or before the last touchpoint."""
-    settled: NDArray[np.bool_]
-    """Whether the move from here can't be hidden."""
 
 
 def count_paths(
@@ -154,7 +151,7 @@ def count_paths(
     for level in levels:
         paths = _paths(walks, level, within, age_s, transform)
         parts += _credits(level, walks, paths, value, half_life.total_seconds())
-        parts += _moves(level, walks, paths, begins, way)
+        parts.append(_moves(level, walks, paths))
         parts += _positions(level, walks, paths, begins)
     return merge_counts(parts)
 
@@ -187,16 +184,9 @@ def _paths(
         at, times = np.divmod(pairs, _MOST_SEEN + 1)
         numbers = pa.array(times.astype(str), pa.string())
         states = pc.binary_join_element_wise(texts.take(pa.array(at)), numbers, SEEN)
-
-    # A touchpoint stands for all until the next one that is kept: its move is known when theirs is.
     begins = np.flatnonzero(starts(walks.journey))
-    ends = begins + np.bincount(walks.journey, walks.on_way & ~walks.converts, n).astype(np.int64)
     row = np.concatenate((kept, begins[direct]))[order]
-    journey = journey[order]
-    until = np.roll(row, -1) - 1
-    last = np.roll(starts(journey), -1)
-    until[last] = np.maximum(ends[journey[last]] - 1, begins[journey[last]])
-    return _Paths(journey, node, texts, state, states, age_s[row], walks.settled[until])
+    return _Paths(journey[order], node, texts, state, states, age_s[row])
 
 
 def path_shares(journey: Ints, node: Ints, age_s: Floats, half_life_s: float) -> dict[str, Floats]:
@@ -273,7 +263,7 @@ def _credits(
             )
 
 
-def _moves(level: str, walks: Walks, paths: _Paths, begins: Ints, way: Ints) -> Iterator[pa.Table]:
+def _moves(level: str, walks: Walks, paths: _Paths) -> pa.Table:
     """Moves of the chain, from START to CONVERSION or DROP_OFF; those to OPEN say nothing."""
     texts = pa.concat_arrays([paths.states, pa.array([START, *_ENDS])])
     start, width = len(paths.states), len(texts)
@@ -284,22 +274,14 @@ def _moves(level: str, walks: Walks, paths: _Paths, begins: Ints, way: Ints) -> 
     source = np.concatenate((paths.state, np.full(opens.sum(), start)))
     target = np.concatenate((target, paths.state[opens]))
     group = walks.group[np.concatenate((paths.journey, paths.journey[opens]))]
-    settled = np.concatenate((paths.settled, walks.settled[begins]))
     known = target != start + 1 + _OPEN
     key = (source * width + target) * GROUPS + group
-    for measure, chosen in (("settled", known & settled), ("recent", known & ~settled)):
-        found, count = np.unique(key[chosen], return_counts=True)
-        edge, bins = np.divmod(found, GROUPS)
-        ends = np.divmod(edge, width)
-        yield counts_rows(
-            level,
-            "all",
-            measure,
-            count,
-            source=(ends[0], texts),
-            target=(ends[1], texts),
-            bins=bins,
-        )
+    found, count = np.unique(key[known], return_counts=True)
+    edge, bins = np.divmod(found, GROUPS)
+    ends = np.divmod(edge, width)
+    return counts_rows(
+        level, "all", "moves", count, source=(ends[0], texts), target=(ends[1], texts), bins=bins
+    )
 
 
 def _positions(level: str, walks: Walks, paths: _Paths, begins: Ints) -> Iterator[pa.Table]:

@@ -144,6 +144,30 @@ def test_the_journey_steps_of_a_journey_are_its_touchpoints_in_order(tmp_path: P
         assert wrong == []
 
 
+def test_the_rate_of_mature_journeys_leaves_nobody_out(tmp_path: Path) -> None:
+    """Old enough journeys, open ones too, and who bought within a gap; none in the last month."""
+    path = publish_small_world(tmp_path, customers=120)
+    with duckdb.connect(str(path), read_only=True) as con:
+        rows = con.sql("""
+            SELECT period_start, numerator, denominator, value, low < value AND value < high
+            FROM kpis
+            WHERE measure = 'mature_conversion_rate' AND period = 'month' AND segment = 'all'
+        """).fetchall()
+        journeys = con.sql("SELECT started_at, converted_at FROM journeys").fetchall()
+    watermark, gap = SETTINGS["watermark"].replace(tzinfo=None), SETTINGS["journey_gap"]
+    for start, numerator, denominator, value, inside in rows:
+        mature = [
+            bought is not None and bought <= began + gap
+            for began, bought in journeys
+            if (began.year, began.month) == (start.year, start.month) and began + gap <= watermark
+        ]
+        assert (numerator, denominator) == (sum(mature), len(mature))
+        assert value == (sum(mature) / len(mature) if mature else None)
+        assert inside is not False or numerator in (0, denominator)
+    assert any(denominator for _, _, denominator, _, _ in rows)
+    assert rows[-1][3] is None or max(rows)[0].month < watermark.month
+
+
 def test_kpis_equal_a_recomputation_from_the_tables(tmp_path: Path) -> None:
     """Conversion, customers and revenue of a month and channel are what the base tables give."""
     path = publish_small_world(tmp_path, customers=120)
