@@ -172,8 +172,8 @@ def match_personas(
     distances = [np.nan] * len(found)
     if found and known:
         apart = np.array([[_distance(old.profile, new) for new in found] for old in known])
-        # Beyond the threshold all are alike: who is new must not push a known one aside.
-        for old, new in zip(*linear_sum_assignment(np.minimum(apart, SAME * 2)), strict=True):
+        # Beyond the threshold all are alike: nobody is pushed aside so that strangers come closer.
+        for old, new in zip(*linear_sum_assignment(np.minimum(apart, SAME)), strict=True):
             if apart[old, new] <= SAME:
                 ids[new] = known[old].persona_id
                 distances[new] = float(apart[old, new])
