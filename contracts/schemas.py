@@ -374,6 +374,12 @@ _ALL_TABLES = (
                 "watermark: nothing that follows them is hidden",
             ),
             Column(
+                "settled_converted",
+                pa.int64(),
+                "settled visits whose journey converted; their share of `settled` far from "
+                "conversion_p says that more of the way matters than the chain remembers",
+            ),
+            Column(
                 "conversion_p",
                 pa.float64(),
                 "probability that a visit before the journey's conversion leads to it (absorbing "

@@ -11,8 +11,7 @@ is asked of customers that the chains have not seen:
   shares one prior move evenly among all ends; second order adds `PRIOR` prior moves in the
   proportions of the first, so that it falls back on it where a pair is rare;
 - second order is needed if it loses less, by more than two standard errors of the difference (between
-  groups of customers) and by more than 1% of the loss. A gain that is merely significant is not worth
-  wider intervals.
+  groups of customers).
 
 References
 ----------
@@ -34,8 +33,6 @@ __all__ = ["Turns", "held_out_gain", "needs_second_order"]
 
 PRIOR = 10.0
 """Moves in first-order proportions that a pair begins with."""
-LEAST_GAIN = 0.01
-"""Share of the loss that second order must save to be needed."""
 STANDARD_ERRORS = 2.0
 """Standard errors that the gain must exceed."""
 
@@ -98,8 +95,8 @@ def held_out_gain(turns: Turns) -> tuple[float, float, float]:
 
 def needs_second_order(turns: Turns) -> bool:
     """Whether the next move depends on two nodes, so that it shows on customers unseen."""
-    gain, error, loss = held_out_gain(turns)
-    return bool(gain > STANDARD_ERRORS * error and gain > LEAST_GAIN * loss)
+    gain, error, _ = held_out_gain(turns)
+    return bool(gain > STANDARD_ERRORS * error)
 
 
 def _log_p(

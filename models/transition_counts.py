@@ -17,6 +17,7 @@ node_journeys      journeys that visit source_node; at START, all journeys of th
 node_customers     customers who visit source_node; at START, all customers of the slice
 settled            settled moves on the way to the conversion, by group of customers as `bin`
 settled_ms         milliseconds waited before them
+settled_won        settled visits to source_node on the way, of journeys that converted
 turns              the same moves as `settled`, source_node holding the node before it as well
 csat_... nps_...   satisfaction and what follows, see `models.satisfaction`
 =================  ==========================================================================
@@ -197,6 +198,7 @@ def _count_level(
     way_edge = source << bits | np.concatenate((way_target, at.node[opens]))
     going = way[~at.arrives[way] & ~np.isnan(at.dwell_s[way])]
     waited_ms = np.rint(at.dwell_s[going] * 1000).astype(np.int64)
+    won = way[walks.end[at.journey[way]] == list(OUTCOMES).index("converted")]
 
     for segment, (value, values) in slices.items():
         slice_ = _Slice(at.level, segment, value, values, texts, bits)
@@ -211,6 +213,7 @@ def _count_level(
         yield slice_.tally_binned("settled", key, walks.group[journey[settled]], GROUPS)
         key = slice_.key(at.journey[going], way_edge[going])
         yield slice_.rows("settled_ms", *sum_by(key, waited_ms))
+        yield slice_.tally("settled_won", slice_.key(at.journey[won], visit[won]))
         for given in answers:
             of = at.of_step[given.step]
             key = slice_.key(at.journey[of], visit[of])

@@ -121,6 +121,7 @@ def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table
         "customers": of_nodes("node_customers"),
         **_dwell_columns(at_node, dwell // read.width, bins, waits),
         "settled": _at(at_node, *sum_by(settled_edge // read.width, settled)),
+        "settled_converted": of_nodes("settled_won"),
         **_conversion_columns(read, turns, at_node),
         "drop_offs": drops,
         "opens": opens,

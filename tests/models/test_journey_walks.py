@@ -134,6 +134,7 @@ def test_what_follows_a_conversion_tells_nothing_of_converting() -> None:
     assert {n: (r["visits"], r["settled"], r["conversion_p"]) for n, r in rows.items()} == {
         "a": (1, 1, 1.0), "c": (2, 2, 1.0), "d": (4, 2, 0.5),
     }  # fmt: skip
+    assert {n: r["settled_converted"] for n, r in rows.items()} == {"a": 1, "c": 2, "d": 1}
     assert rows["d"]["conversion_low"] < 0.5 < rows["d"]["conversion_high"]
     assert (rows["c"]["steps_to_conversion"], rows["d"]["steps_to_conversion"]) == (0, 1)
     assert (rows["a"]["time_to_conversion_s"], rows["c"]["time_to_conversion_s"]) == (1, 0)
