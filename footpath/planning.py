@@ -24,6 +24,8 @@ __all__ = ["WRITERS", "StagePlan", "explain", "told"]
 WRITERS = {
     "events": "ingest",
     "link_customers": "resolve",
+    "link_accounts": "resolve",
+    "shared_links": "resolve",
     "identities": "resolve",
     "touchpoints": "sessionize",
     "sessions": "sessionize",
