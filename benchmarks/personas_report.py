@@ -33,10 +33,23 @@ Rand index (ARI) with the truth; for methods that must be told the number of clu
 """
 
 
+_CARE = """## Read with care
+
+- On ecom (600 users, 3,723 journeys) k-means-then-chains predicts single journeys as well as the mixture or slightly better (3.301 against 3.307 bits with two
+  personas): half the data is too little for either to say more than "browsers and those who reach the cart". Pooling by customer does harm there, which
+  the measured loyalty (.22) says beforehand; footpath sorts single journeys.
+- First-order families favour chains; the scripts do not, and are found best of all.
+"""
+
+
 def report(results: _Results) -> str:
     """The page."""
-    sections = [_OPENING, _worlds(results), _choice(results), _goals(results)]
-    sections += [_pooled(results), _stability(results), _real(results), _scale(results)]
+    told = (
+        f"{len(results)} worlds and data sets had run when this page was written; every row says of how many it is, and "
+        '"not run" where of none. The command goes on where it was stopped.\n'
+    )
+    sections = [_OPENING, told, _worlds(results), _choice(results), _goals(results)]
+    sections += [_pooled(results), _stability(results), _real(results), _scale(results), _CARE]
     return "\n".join(section for section in sections if section)
 
 
