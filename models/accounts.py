@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from contracts.schemas import table_schema
 from models.hexadecimal import hex_text
-from models.identity import LinkReader, texts_at
+from models.link_columns import LinkReader, texts_at
 
 __all__ = ["Accounts", "account_table", "accounts_of"]
 

@@ -11,7 +11,7 @@ keep but the piece at hand: memory is bounded by the number of links (`models.li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 
@@ -20,28 +20,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.config import Identity
-from contracts.sql_text import literal
-from models.dictionaries import codes_of, encode
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
+from models.link_columns import LinkReader, column_of, link_hashes, texts_at
 
 __all__ = [
-    "LinkReader",
     "Resolution",
     "SharedLinks",
-    "column_of",
     "customer_ids",
     "identifier_hash",
     "known_customers",
-    "link_hashes",
-    "of_rows",
     "resolve",
-    "texts_at",
 ]
-
-LinkReader = Callable[[str], Iterable[pa.Array]]
-"""Reads a column of the links, piece by piece, in the same order whenever it is asked."""
 
 
 @dataclass(frozen=True)
@@ -231,35 +222,6 @@ def known_customers(identities: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]
     return found["hash"].to_numpy(), found["customer"].to_numpy()
 
 
-def texts_at(pieces: Iterable[pa.Array], rows: np.ndarray) -> pa.StringArray:
-    """Some rows, ascending, of a column of text that comes in pieces."""
-    found, read = [pa.array([], pa.string())], 0
-    for piece in pieces:
-        start, stop = np.searchsorted(rows, [read, read + len(piece)])
-        found.append(piece.take(pa.array(rows[start:stop] - read)).cast(pa.string()))
-        read += len(piece)
-    return pa.concat_arrays(found)
-
-
-def of_rows(pieces: Iterable[pa.Array], rows: np.ndarray) -> np.ndarray:
-    """Some rows, ascending, of a column of numbers or times that comes in pieces, as int64."""
-    found, read = [np.zeros(0, np.int64)], 0
-    for piece in pieces:
-        start, stop = np.searchsorted(rows, [read, read + len(piece)])
-        found.append(piece.take(pa.array(rows[start:stop] - read)).cast(pa.int64()).to_numpy())
-        read += len(piece)
-    return np.concatenate(found)
-
-
-def column_of(pieces: Iterable[pa.Array], length: int) -> np.ndarray:
-    """A whole column of numbers or times that comes in pieces, as int64."""
-    whole, read = np.empty(length, np.int64), 0
-    for piece in pieces:
-        whole[read : read + len(piece)] = piece.cast(pa.int64()).to_numpy()
-        read += len(piece)
-    return whole
-
-
 def _strongest(columns: Sequence[np.ndarray]) -> np.ndarray:
     """The strongest identifier of each link; -1: none."""
     strongest = np.full(len(columns[0]), -1, np.int32)
@@ -280,17 +242,6 @@ def _on_shared(nodes: list[np.ndarray], strongest: np.ndarray, fate: np.ndarray)
     links, devices = np.concatenate(link), np.concatenate(device)
     order = np.argsort(links, kind="stable")
     return SharedLinks(links[order], devices[order])
-
-
-def link_hashes(links: LinkReader, namespace: str) -> np.ndarray:
-    """The hash of each link's identifier in a namespace, uint64; 0 where it has none."""
-    sql = f"SELECT md5_number_upper({literal(namespace)} || chr(31) || value) AS hash FROM texts"
-    found = [np.zeros(0, np.uint64)]
-    for piece in links(f"id_{namespace}"):
-        encoded = encode(piece)  # MD5 is most of the work, and values repeat
-        hashes = query(sql, texts=pa.table({"value": encoded.dictionary}))["hash"].to_numpy()
-        found.append(np.append(hashes, np.uint64(0))[codes_of(encoded)])
-    return np.concatenate(found)
 
 
 def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from contracts.config import Identity
 from contracts.schemas import table_schema
-from models.identity import LinkReader, Resolution
+from models.identity import Resolution
 from models.identity_limits import CROWDED, IN, SHARED, SPLIT
+from models.link_columns import LinkReader
 
 __all__ = ["refusals"]
 

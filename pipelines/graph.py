@@ -10,15 +10,8 @@ import pyarrow as pa
 from contracts.config import PERSONA
 from contracts.errors import StageOrderError
 from contracts.lake import digest_of
-from models.attribution import credit
 from models.counts import COUNTS_SCHEMA
-from models.pain_points import Settings, find_pain_points
-from models.pain_points.daily import StepCounts
-from models.segment_differences import segment_differences
-from models.transition_tables import finish
 from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
-from transforms.count_steps import CountSteps, first_day
-from transforms.count_transitions import CountTransitions
 from transforms.read_buckets import buckets_of
 from transforms.write_table import write_table
 
@@ -55,6 +48,14 @@ def _stage_of(run: Run) -> dict[str, str]:
 
 
 def _execute(run: Run) -> dict[str, Any]:
+    # Slow to import, and often nothing is new.
+    from models.attribution import credit
+    from models.pain_points import Settings, find_pain_points
+    from models.pain_points.daily import StepCounts
+    from models.segment_differences import segment_differences
+    from models.transition_tables import finish
+    from transforms.count_steps import CountSteps, first_day
+    from transforms.count_transitions import CountTransitions
 
     config = run.config
     folder = scratch_folder(run, "graph")

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.config import PERSONA, Config
-from contracts.schemas import TIME
+from contracts.table import TIME
 from models.attribution_paths import count_paths
 from models.counts import merge_counts
 from models.money import to_units
