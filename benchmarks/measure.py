@@ -9,6 +9,7 @@ PSS, and the PSS is read where the resident size is above the peak so far. Linux
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import threading
@@ -21,6 +22,8 @@ from pathlib import Path
 __all__ = ["Measurement", "measure"]
 
 _INTERVAL_S = 0.05
+_LOOKS_A_LISTING = 10
+"""The processes of the group are listed once in so many looks."""
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
@@ -66,8 +69,10 @@ def measure(
 
         def watch() -> None:
             nonlocal peak_kb
+            members, looks = [], itertools.count()
             while not ended.wait(_INTERVAL_S):
-                members = _group(process.pid)
+                if next(looks) % _LOOKS_A_LISTING == 0:
+                    members = _group(process.pid)
                 if _resident_kb(members) > peak_kb:
                     peak_kb = max(peak_kb, _pss_kb(members))
 

@@ -29,6 +29,8 @@ from transforms.plan_files import Slice, open_file
 
 __all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
 
+Block = bytes | memoryview
+
 _MANY_RUNS = 256
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -83,9 +85,9 @@ def read_slice(
             delimited = source.format in ("csv", "tsv")
             if delimited:
                 skip = source.columns is None and position == 1
-                yield _delimited(block, lines, position, piece.columns, source, skip)
+                yield _delimited(bytes(block), lines, position, piece.columns, source, skip)
             elif source.format == "json":
-                yield _exploded(_document(block), source.records or ("$[*]",))
+                yield _exploded(_document(bytes(block)), source.records or ("$[*]",))
             else:
                 raw = _json_lines(block, lines, position, max_record_bytes)
                 yield _exploded(raw, source.records) if source.records else raw
@@ -99,13 +101,15 @@ def read_slice(
 _NOTHING = pa.table({POSITION: pa.array([], pa.int64()), "record": pa.array([], pa.string())})
 
 
-def _blocks(piece: Slice, source: Source, slice_bytes: int) -> Iterator[bytes]:
+def _blocks(piece: Slice, source: Source, slice_bytes: int) -> Iterator[Block]:
     """The slice's bytes, cut at record ends where the format allows it."""
     with open_file(piece.path) as stream:
         if piece.compression == "none":
             stream.seek(piece.start)
             block = _read_exactly(stream, piece.end - piece.start)
-            yield block.removeprefix(_BYTE_ORDER_MARK) if piece.start == 0 else block
+            marked = piece.start == 0 and block[:3] == _BYTE_ORDER_MARK
+            block = block[len(_BYTE_ORDER_MARK) :] if marked else block
+            yield block
             return
         with decompressed(stream, piece.compression) as plain:
             if source.format == "json":
@@ -124,25 +128,28 @@ def _blocks(piece: Slice, source: Source, slice_bytes: int) -> Iterator[bytes]:
                 yield rest
 
 
-def _read_exactly(stream: IO[bytes], size: int) -> bytes:
-    chunks = []
-    while size > 0 and (chunk := stream.read(size)):
-        chunks.append(chunk)
-        size -= len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+def _read_exactly(stream: Any, size: int) -> memoryview:
+    """The next bytes, fewer at the end of the file, in memory of numpy's: it asks for huge pages, and
+    to touch thousands of small ones takes longer than the reading.
+    """
+    block = np.empty(size, np.uint8).data
+    read = 0
+    while read < size and (taken := stream.readinto(block[read:])):
+        read += taken
+    return block[:read]
 
 
-def _line_starts(block: bytes, source: Source) -> np.ndarray:
+def _line_starts(block: Block, source: Source) -> np.ndarray:
     """Offsets of record starts, and of the end of the last whole record (int64, at least one)."""
     data = np.frombuffer(block, np.uint8)
     ends = _places(data == _NEWLINE) + 1
-    if source.format in ("csv", "tsv") and source.quoting and b'"' in block:
+    if source.format in ("csv", "tsv") and source.quoting:
         quotes = _places(data == _QUOTE)
         ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
     return np.concatenate(([0], ends))
 
 
-def _line_ends(block: bytes) -> int:
+def _line_ends(block: Block) -> int:
     return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
 
 
@@ -154,12 +161,12 @@ def _places(mask: np.ndarray) -> np.ndarray:
     return np.concatenate((words[word] * 8 + byte, whole + np.flatnonzero(mask[whole:])))
 
 
-def _with_last_line(starts: np.ndarray, block: bytes) -> np.ndarray:
+def _with_last_line(starts: np.ndarray, block: Block) -> np.ndarray:
     """A last line without line end is a line."""
     return starts if starts[-1] == len(block) else np.append(starts, len(block))
 
 
-def _json_lines(block: bytes, starts: np.ndarray, first: int, max_record_bytes: int) -> RawBatch:
+def _json_lines(block: Block, starts: np.ndarray, first: int, max_record_bytes: int) -> RawBatch:
     offsets = _with_last_line(starts, block).astype(np.int32)
     count = len(offsets) - 1
     records = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(block))
@@ -167,7 +174,7 @@ def _json_lines(block: bytes, starts: np.ndarray, first: int, max_record_bytes: 
     lengths = np.diff(offsets)
     keep = np.ones(count, bool)
     short = np.flatnonzero(lengths <= 16)
-    keep[[i for i in short.tolist() if not block[offsets[i] : offsets[i + 1]].strip()]] = False
+    keep[[i for i in short.tolist() if not _line(block, offsets, i).strip()]] = False
     unreadable = []
     for i in np.flatnonzero(lengths > max_record_bytes).tolist():
         keep[i] = False
@@ -179,10 +186,14 @@ def _json_lines(block: bytes, starts: np.ndarray, first: int, max_record_bytes: 
     for i, message in _broken_utf8(block, records, offsets).items():
         if keep[i]:
             keep[i] = False
-            content = block[offsets[i] : offsets[i + 1]]
+            content = _line(block, offsets, i)
             unreadable.append(Unreadable(first + i, "invalid_utf8", message, content))
     table = pa.table({POSITION: positions, "record": records})
     return RawBatch(_kept_runs(table, keep), tuple(unreadable))
+
+
+def _line(block: Block, offsets: np.ndarray, number: int) -> bytes:
+    return bytes(block[offsets[number] : offsets[number + 1]])
 
 
 def _kept_runs(table: pa.Table, keep: np.ndarray) -> pa.Table:
@@ -193,14 +204,14 @@ def _kept_runs(table: pa.Table, keep: np.ndarray) -> pa.Table:
     return kept.combine_chunks() if len(runs) > _MANY_RUNS else kept
 
 
-def _broken_utf8(block: bytes, records: pa.StringArray, offsets: np.ndarray) -> dict[int, str]:
+def _broken_utf8(block: Block, records: pa.StringArray, offsets: np.ndarray) -> dict[int, str]:
     """Lines that are no UTF-8, and what is wrong with each."""
     try:
         records.validate(full=True)
     except pa.ArrowInvalid:
         beyond_ascii = _places(np.frombuffer(block, np.uint8) >= 0x80)
         suspects = np.unique(np.searchsorted(offsets, beyond_ascii, side="right") - 1).tolist()
-        found = {i: _utf8_problem(block[offsets[i] : offsets[i + 1]]) for i in suspects}
+        found = {i: _utf8_problem(_line(block, offsets, i)) for i in suspects}
         return {i: message for i, message in found.items() if message}
     return {}
 
