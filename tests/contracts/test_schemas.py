@@ -56,6 +56,7 @@ def test_the_tables_of_facts_are_keyed_by_what_they_count() -> None:
 
 def test_only_tables_about_runs_are_bookkeeping() -> None:
     assert {name for name, table in TABLES.items() if table.bookkeeping} == {
+        "identity_changes",
         "ingest_ledger",
         "persona_changes",
         "persona_models",
