@@ -27,14 +27,16 @@ TIMEOUTS = {
     "resolve": timedelta(hours=2),
     "sessionize": timedelta(hours=2),
     "journeys": timedelta(hours=1),
-    "graph": timedelta(hours=1),
     "personas": timedelta(hours=1),
+    "graph": timedelta(hours=1),
     "publish": timedelta(hours=1),
 }
 TABLES = (
-    "attribution", "dead_letters", "events", "identities", "ingest_ledger", "journey_personas",
-    "journey_steps", "journeys", "kpis", "pain_points", "persona_features", "personas", "quarantine",
-    "runs", "sessions", "stages", "touchpoints", "transitions",
+    "accounts", "attribution", "customer_personas", "data_quality", "dead_letters", "events", "identities",
+    "identity_changes", "identity_intervals", "identity_refusals", "ingest_ledger", "journey_personas",
+    "journey_steps", "journeys", "kpis", "pain_point_journeys", "pain_points", "persona_changes",
+    "persona_features", "persona_models", "personas", "quarantine", "runs", "segment_differences",
+    "sessions", "stages", "touchpoint_accounting", "touchpoints", "transitions", "unmatched_events",
 )  # fmt: skip
 ASSETS = {name: Asset(name=f"footpath/{name}", uri=f"footpath://{name}") for name in TABLES}
 

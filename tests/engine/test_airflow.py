@@ -15,6 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,6 +195,7 @@ def standalone(project: Project) -> Iterator[None]:
             env=project.env, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         try:
+            _wait_until_up(f"{project.env['AIRFLOW__API__BASE_URL']}/api/v2/monitor/health")
             yield
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -202,6 +204,16 @@ def standalone(project: Project) -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _wait_until_up(url: str, seconds: float = 180) -> None:
+    """A task that starts before the API server answers fails, and is tried again minutes later."""
+    ended = time.monotonic() + seconds
+    while time.monotonic() < ended:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=10):
+            return
+        time.sleep(1)
+    raise TimeoutError(f"nothing answers at {url} after {seconds} s")
 
 
 def test_the_scheduler_runs_it(by_hand: Project, tmp_path: Path) -> None:
