@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from contracts.errors import InputError
+from contracts.sql_text import literal
 from sql.statements import open_database, statement
 
 __all__ = ["REST", "group_condition", "trials_of"]
@@ -120,5 +121,4 @@ def _one_of(
     if value not in {found for found, _ in known}:
         listed = ", ".join(str(found) for found, _ in known[:20])
         raise InputError(f"no journey has {name} '{value}'; there are {listed}")
-    text = value.replace("'", "''")
-    return f"({column} = '{text}')"
+    return f"({column} = {literal(value)})"

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from contracts.sql_text import literal
 from footpath.report import wording
 from footpath.report.content import Content, Row, gather
 
@@ -67,7 +68,7 @@ def _render(content: Content, title: str) -> str:
     environment.filters |= {
         name: getattr(wording, name) for name in wording.__all__ if name.islower()
     }
-    environment.filters |= {"heat": _heat, "sparkline": _sparkline, "sql_text": _sql_text}
+    environment.filters |= {"heat": _heat, "sparkline": _sparkline, "sql_text": literal}
     hues = {row["stage"]: i % _HUES + 1 for i, row in enumerate(content.stages)}
     return environment.get_template("report.html.j2").render(
         title=title,
@@ -154,12 +155,3 @@ def _sparkline(values: Sequence[float | Decimal], width: int = 120, height: int 
         f"{i * step:.1f},{height - 1 - (height - 2) * max(0.0, float(v)) / top:.1f}"
         for i, v in enumerate(values)
     )
-
-
-def _sql_text(value: str) -> str:
-    """A text as an SQL literal.
-
-    >>> print(_sql_text("it's"))
-    'it''s'
-    """
-    return "'" + value.replace("'", "''") + "'"

@@ -50,9 +50,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import binom, norm
 
+from contracts.sql_text import literal
 from models.absorbing_chain import AbsorbingChain
 from models.intervals import benjamini_hochberg, wilson_interval
-from models.pain_points.evidence import of_slice, quoted
+from models.pain_points.evidence import of_slice
 from models.pain_points.finding import Contrast, Finding
 
 __all__ = ["FunnelStep", "find_drop_off", "funnel_steps"]
@@ -280,7 +281,7 @@ def _finding(test: _Test, q_value: float, mean_value: float | None) -> Finding:
 
 
 def _journeys_query(step: FunnelStep) -> str:
-    group = [f"exit_touchpoint = {quoted(step.node)}", "outcome = 'lapsed'"]
+    group = [f"exit_touchpoint = {literal(step.node)}", "outcome = 'lapsed'"]
     group += [c.replace("journeys.", "") for c in of_slice(step.segment, step.segment_value)]
     return f"SELECT journey_id\nFROM journeys\nWHERE {' AND '.join(group)}\nORDER BY journey_id"
 
@@ -299,13 +300,13 @@ def _sentence(test: _Test, low: float, high: float, cost: float) -> str:
 
 def _query(test: _Test) -> str:
     step = test.step
-    names = ", ".join(quoted(name) for name in (step.node, *test.peers))
+    names = ", ".join(literal(name) for name in (step.node, *test.peers))
     return (
         "SELECT node, visits - opens AS journeys, drop_off_p AS measured,\n"
         "    drop_offs, drop_off_low, drop_off_high\n"
         "FROM stages\n"
-        f"WHERE level = 'touchpoint' AND segment = {quoted(step.segment)} "
-        f"AND segment_value = {quoted(step.segment_value)}\n"
+        f"WHERE level = 'touchpoint' AND segment = {literal(step.segment)} "
+        f"AND segment_value = {literal(step.segment_value)}\n"
         f"    AND node IN ({names})\n"
-        f"ORDER BY node = {quoted(step.node)} DESC, drop_off_p DESC"
+        f"ORDER BY node = {literal(step.node)} DESC, drop_off_p DESC"
     )

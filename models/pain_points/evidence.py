@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from contracts.sql_text import literal
 from models.pain_points.finding import Contrast, Unit
 
-__all__ = ["MEASURES", "Group", "Measure", "amount", "list_journeys", "quoted", "show"]
+__all__ = ["MEASURES", "Group", "Measure", "amount", "list_journeys", "show"]
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,6 @@ class Group:
     """What holds for both."""
 
 
-def quoted(text: str) -> str:
-    """A text as an SQL literal.
-
-    >>> quoted("it's")
-    "'it''s'"
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
 def amount(contrast: Contrast, value: float) -> str:
     """A mean in words.
 
@@ -144,20 +136,20 @@ def of_slice(segment: str, value: str) -> list[str]:
     if segment == "all":
         return []
     column = '"' + segment.replace('"', '""') + '"'
-    return [f"coalesce(journeys.{column}, '(none)') = {quoted(value)}"]
+    return [f"coalesce(journeys.{column}, '(none)') = {literal(value)}"]
 
 
 def _from(measure: Measure, node: str, target: str, where: Sequence[str]) -> str:
     other = (
         "LEFT JOIN first_visits AS other\n"
-        f"    ON other.journey_id = visit.journey_id AND other.touchpoint = {quoted(target)}\n"
+        f"    ON other.journey_id = visit.journey_id AND other.touchpoint = {literal(target)}\n"
         if measure.name == "follow"
         else ""
     )
     visits = "first_visits"
     if measure.name == "satisfaction":
         visits = "(SELECT *, event_time AS arrived_at FROM touchpoints)"
-    conditions = "\n    AND ".join([f"visit.touchpoint = {quoted(node)}", *where])
+    conditions = "\n    AND ".join([f"visit.touchpoint = {literal(node)}", *where])
     return (
         f"FROM {visits} AS visit\nJOIN journeys ON journeys.journey_id = visit.journey_id\n"
         f"{other}WHERE {conditions}"
@@ -165,7 +157,7 @@ def _from(measure: Measure, node: str, target: str, where: Sequence[str]) -> str
 
 
 def _filled(sql: str, target: str, settings: dict[str, str]) -> str:
-    return sql.format(target=quoted(target), **settings)
+    return sql.format(target=literal(target), **settings)
 
 
 def show(measure: Measure, node: str, target: str, group: Group, settings: dict[str, str]) -> str:

@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from contracts.sql_text import literal
 from models.absorbing_chain import START
 from models.intervals import benjamini_hochberg
 from models.pain_points.daily import StepCounts
-from models.pain_points.evidence import quoted
 from models.pain_points.finding import Contrast, Finding
 from models.pain_points.settings import Settings
 from models.step_counts import POSITIONS
@@ -217,14 +217,14 @@ def _visits(pair: _Pair, settings: Settings) -> str:
     )
     return (
         "WITH visits AS (\n"
-        f"    SELECT visit.journey_id, visit.touchpoint = {quoted(pair.node)} AS here,\n"
+        f"    SELECT visit.journey_id, visit.touchpoint = {literal(pair.node)} AS here,\n"
         f"        least(visit.position, {POSITIONS}) AS position,\n"
-        f"        visit.goes_to IS NOT DISTINCT FROM {quoted(pair.target)} AND NOT visit.goes_back "
+        f"        visit.goes_to IS NOT DISTINCT FROM {literal(pair.target)} AND NOT visit.goes_back "
         "AS reached\n"
         "    FROM first_visits AS visit\n"
         "    LEFT JOIN first_visits AS other\n"
-        f"        ON other.journey_id = visit.journey_id AND other.touchpoint = {quoted(pair.target)}\n"
-        f"    WHERE visit.touchpoint IN ({', '.join(map(quoted, peers))})\n"
+        f"        ON other.journey_id = visit.journey_id AND other.touchpoint = {literal(pair.target)}\n"
+        f"    WHERE visit.touchpoint IN ({', '.join(map(literal, peers))})\n"
         "        AND coalesce(other.position > visit.position, true)\n"
         ")"
     )

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.sql_text import literal
 from models.pain_points.daily import Key, StepCounts, day_of
-from models.pain_points.evidence import quoted
 
 __all__ = ["Settings"]
 
@@ -73,7 +73,7 @@ class Settings:
         microseconds = self.window // timedelta(microseconds=1)
         return {
             "window": f"to_microseconds({microseconds})",
-            "contacts": ", ".join(map(quoted, sorted(self.contacts))) or "NULL",
+            "contacts": ", ".join(map(literal, sorted(self.contacts))) or "NULL",
             "pause": f"{self.pause.total_seconds():g}",
         }
 

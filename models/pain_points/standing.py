@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.sql_text import literal
 from models.absorbing_chain import START
 from models.intervals import benjamini_hochberg
 from models.pain_points.daily import StepCounts
@@ -42,7 +43,6 @@ from models.pain_points.evidence import (
     amount,
     list_journeys,
     of_slice,
-    quoted,
     show,
 )
 from models.pain_points.finding import Contrast, Finding
@@ -168,7 +168,7 @@ class _Search:
                     middle, margin = _middle(np.array(peers), 0.05)
                 n, x = reached[node, ""], hit[node]
                 contrast = Contrast("share", n, x, x, 0, middle)
-                names = ", ".join(map(quoted, sorted(bad)))
+                names = ", ".join(map(literal, sorted(bad)))
                 measure = Measure(
                     f"to_{kind}", kind, "share", "true",
                     f"coalesce(visit.goes_to IN ({names}), false)", 0.05, "", "", "",
@@ -206,7 +206,7 @@ class _Search:
                 "loop", "loop", "share", "true",
                 "coalesce(visit.goes_to = {target}, false)", 0.05, "", "", "",
             )  # fmt: skip
-            group = Group([f"visit.came_from = {quoted(target)}"])
+            group = Group([f"visit.came_from = {literal(target)}"])
             low, high = contrast.interval
             says = (
                 f"'{target}' > '{node}' > '{target}': {contrast.mean:.1%} of {n:,.0f} journeys that "
