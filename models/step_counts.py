@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +53,7 @@ from models.counts import codes, counts_rows, merge_counts, starts, sum_by
 from models.journey_walks import walk
 from models.transition_counts import NONE
 
-__all__ = ["POSITIONS", "UNIT", "count_steps"]
+__all__ = ["POSITIONS", "UNIT", "count_steps", "first_day"]
 
 UNIT = 1_000_000
 """Logarithms of seconds and satisfaction answers are added in millionths."""
@@ -62,6 +62,7 @@ POSITIONS = 12
 
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
+_EPOCH = datetime(1970, 1, 1)
 _OPEN = 2
 """Place of an open journey in `models.journey_walks.OUTCOMES`."""
 
@@ -93,6 +94,15 @@ class _Visits:
     """Whether its node is the journey's last."""
     contact: Ints
     """Microseconds until the next contact; -1 if there is none."""
+
+
+def first_day(watermark: datetime, history: timedelta) -> int:
+    """The first day that is told from the others, in days since 1970.
+
+    >>> first_day(datetime(1970, 1, 31), timedelta(days=10))
+    20
+    """
+    return (watermark.replace(tzinfo=None) - history - _EPOCH).days
 
 
 def count_steps(

@@ -53,8 +53,8 @@ def _execute(run: Run) -> dict[str, Any]:
     from models.pain_points import Settings, find_pain_points
     from models.pain_points.daily import StepCounts
     from models.segment_differences import segment_differences
+    from models.step_counts import first_day
     from models.transition_tables import finish
-    from transforms.count_steps import CountSteps, first_day
     from transforms.count_transitions import CountTransitions
 
     config = run.config
@@ -64,8 +64,7 @@ def _execute(run: Run) -> dict[str, Any]:
         buckets = pipeline | "Buckets" >> beam.Create(buckets_of(run.draft))
         counting = (str(run.lake.root), config, run.watermark, str(folder), run.kernel_threads)
         counted = buckets | "CountTransitions" >> CountTransitions(*counting)
-        by_day = buckets | "CountSteps" >> CountSteps(*counting)
-        collect((counted, by_day), result)
+        collect((counted,), result)
     results = read_results(result)
     stages, transitions = finish(_counts(results, "transitions"))
     journeys = results.get("converted", [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,17 @@ class _BucketFiles:
     folder: str
     buckets: int
 
+    @cached_property
+    def _anonymous(self) -> AnonymousLinks | None:
+        return AnonymousLinks(Path(self.root, self.shared)) if self.shared else None
+
+    @cached_property
+    def _accounts(self) -> Accounts | None:
+        return _read_accounts(Path(self.root, self.accounts)) if self.accounts else None
+
     def __call__(self, files: tuple[LinkedFile, ...]) -> Iterator[Any]:
         customers = np.load(Path(self.root, self.customers), mmap_mode="r")
-        anonymous = AnonymousLinks(Path(self.root, self.shared)) if self.shared else None
-        accounts = _accounts(Path(self.root, self.accounts)) if self.accounts else None
+        anonymous, accounts = self._anonymous, self._accounts
         taken = set(table_schema("touchpoints", attributes=self.config.attributes).names)
         columns = [
             name
@@ -113,7 +121,7 @@ class _BucketFiles:
         yield from spill(events, codes, self.folder, name)
 
 
-def _accounts(path: Path) -> Accounts:
+def _read_accounts(path: Path) -> Accounts:
     with np.load(path) as stored:
         return Accounts(stored["of_link"], stored["person"], stored["account"])
 

@@ -1,4 +1,4 @@
-"""Transitions counted bucket by bucket, then added."""
+"""Transitions, paths and what becomes of journeys at their steps, counted bucket by bucket, then added."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.config import PERSONA, Config
+from contracts.config import PERIODS, PERSONA, Config
 from contracts.table import TIME
 from models.attribution_paths import count_paths
 from models.counts import merge_counts
 from models.money import to_units
 from models.satisfaction import ANSWERS
 from models.segments import add_segments, segment_inputs
+from models.step_counts import count_steps, first_day
 from models.transition_counts import count_transitions
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
@@ -67,9 +68,20 @@ class _CountBucket:
             lookback=attribution.lookback,
             half_life=attribution.half_life,
         )
+        by_day = count_steps(
+            steps,
+            journeys,
+            # Days are counted, and an incident says itself when it was: periods are no segments here.
+            [n for n in graph.segments if n not in PERIODS or n in self.config.attributes],
+            window=graph.window,
+            pause=self.config.session.gap,
+            contacts=self.config.contacts,
+            since=first_day(self.watermark, graph.history),
+        )
         for kind, counts in (
             ("transitions", transitions),
             ("paths", paths),
+            ("steps", by_day),
         ):
             name = f"{kind}-{bucket.number:04d}"
             for _, part in spill(counts, np.zeros(len(counts), np.int64), self.folder, name):
@@ -111,8 +123,9 @@ class _Add:
 
 
 class CountTransitions(beam.PTransform):
-    """Buckets to results: ``("transitions", path)`` and ``("paths", path)``, Arrow files of the
-    sums of `models.transition_counts` and `models.attribution`; ``("converted", ...)`` a bucket.
+    """Buckets to results: ``("transitions", path)``, ``("paths", path)`` and ``("steps", path)``, Arrow
+    files of the sums of `models.transition_counts`, `models.attribution_paths` and `models.step_counts`;
+    ``("converted", ...)`` a bucket.
     """
 
     def __init__(

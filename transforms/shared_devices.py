@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import apache_beam as beam
@@ -51,8 +52,12 @@ class _ReadTimes:
     shared: SharedDevices
     folder: str
 
+    @cached_property
+    def _links(self) -> pa.Table:
+        return pq.read_table(self.shared.links)
+
     def __call__(self, file: EventFile) -> Iterator[tuple[int, Part]]:
-        links = pq.read_table(self.shared.links)
+        links = self._links
         ends = [file.first_link, file.first_link + file.links]
         start, stop = np.searchsorted(links["link"].to_numpy(), ends)
         if start == stop:
