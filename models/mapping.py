@@ -8,10 +8,12 @@ dead letters (cannot be read or mapped), quarantine (read, but implausible in ti
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -242,7 +244,13 @@ def _whole(mapping: Mapping, raw: pa.Table) -> pa.Table:
     return raw
 
 
-def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
+_LOOKS_WHOLE = "record LIKE '{%}' OR record LIKE E'{%}\\n' OR json_valid(record)"
+"""What a line of JSON looks like that was not cut off; one that is broken within still fails."""
+
+
+def _statement(
+    mapping: Mapping, raw_columns: list[str], is_json: str = "json_valid(record)"
+) -> str:
     names = sorted(name for name in raw_columns if name not in (POSITION, PLACE))
     located = [
         f'"{POSITION}"',
@@ -253,7 +261,7 @@ def _statement(mapping: Mapping, raw_columns: list[str]) -> str:
         canonical, readable = "json(record)::VARCHAR", "p IS NOT NULL"
         paths = ", ".join(literal(ref) for ref in mapping.refs)
         extracted = (
-            f"SELECT {', '.join(located)}, record, CASE WHEN json_valid(record) "
+            f"SELECT {', '.join(located)}, record, CASE WHEN {is_json} "
             f"THEN json_extract_string(record, [{paths}]) END AS p FROM raw"
         )
     else:
@@ -310,9 +318,7 @@ def map_records(
         Every record of `raw` in exactly one of its four places.
     """
     whole = _whole(mapping, raw)
-    mapped = query(
-        _statement(mapping, raw.column_names), mapping.source.timezone, raw=whole
-    ).combine_chunks()
+    mapped = _run(mapping, raw.column_names, whole).combine_chunks()
     dead = pa.table(_DEAD_EMPTY)
     if mapped["reason"].null_count < len(mapped):
         is_dead = pc.is_valid(mapped["reason"])
@@ -333,6 +339,15 @@ def map_records(
     reason = pc.if_else(late, "in_future", "too_old").combine_chunks()
     quarantine = events.append_column("reason", reason).filter(held)
     return Mapped(events.filter(pc.invert(held)), dead, quarantine, withheld, given)
+
+
+def _run(mapping: Mapping, raw_columns: list[str], whole: pa.Table) -> pa.Table:
+    """Map hopefully, then carefully: to ask of every line whether it is JSON means to parse it twice."""
+    if mapping.is_json:
+        with contextlib.suppress(duckdb.InvalidInputException):
+            hopeful = _statement(mapping, raw_columns, _LOOKS_WHOLE)
+            return query(hopeful, mapping.source.timezone, raw=whole)
+    return query(_statement(mapping, raw_columns), mapping.source.timezone, raw=whole)
 
 
 def _given(mapped: pa.Table, source: Source) -> dict[str, int]:

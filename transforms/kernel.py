@@ -10,6 +10,9 @@ runner's own interface while a job runs, and in the table `runs` afterwards.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +29,10 @@ __all__ = ["COUNTERS", "Kernel", "count"]
 
 COUNTERS = "footpath"
 """Namespace of footpath's counters in Beam."""
+
+_YIELD_S = 0.0005
+_KEPT_BYTES = 256 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def count(name: str, increment: int) -> None:
@@ -68,6 +75,16 @@ class Kernel(beam.PTransform):
         return elements | pardo
 
 
+def _reuse_memory() -> None:
+    """Have glibc keep large blocks for the next kernel: to get fresh ones cleared by the system takes longer than
+    to fill them. Other C libraries keep to their ways.
+    """
+    with contextlib.suppress(AttributeError):
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        set_option(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
 class _KernelDoFn(beam.DoFn):
     def __init__(self, function: Callable[..., Iterable[Any]], threads: int) -> None:
         self._function = function
@@ -79,7 +96,10 @@ class _KernelDoFn(beam.DoFn):
     def setup(self) -> None:
         # Of Arrow's allocators the one that gives memory back soonest, and no slower here.
         pa.set_memory_pool(pa.system_memory_pool())
+        _reuse_memory()
         if self._threads > 1:
+            # A kernel that comes back from Arrow or DuckDB waits so long for another to yield the lock.
+            sys.setswitchinterval(_YIELD_S)
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="kernel")
 
     def start_bundle(self) -> None:

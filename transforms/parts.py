@@ -1,7 +1,8 @@
-"""Parts: record batches on disk, which travel between workers as references (docs/adr/0002).
+"""Parts: tables on disk, which travel between workers as references (docs/adr/0002).
 
-A worker that splits a table over keys writes one Arrow IPC file with a batch for each key;
-the `Part` names the batch. Whoever gets the reference maps the file into memory and reads it.
+A worker that splits a table over keys writes one file with an Arrow IPC stream for each key; the `Part` says where in
+it. Whoever gets the reference maps the file into memory and reads it. (Arrow's IPC file format, with all
+batches listed at its end, would be opened for each batch, which takes longer than to read a small one.)
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ import pyarrow as pa
 
 __all__ = ["Part", "in_batches", "read_parts", "spill", "split"]
 
+_ALONE = pa.ipc.IpcReadOptions(use_threads=False)
+"""A kernel unpacks its columns itself: handing each to Arrow's pool and waiting for it costs several times as much."""
+
 
 @dataclass(frozen=True)
 class Part:
-    """One record batch of an IPC file; its first row is row `first_row` of the file."""
+    """An IPC stream of one batch within a file; its first row is row `first_row` of the file."""
 
     path: str
-    batch: int
+    offset: int
     first_row: int
     rows: int
 
@@ -57,7 +61,7 @@ def spill(
     *,
     compression: str | None = "lz4",
 ) -> list[tuple[int, Part]]:
-    """Write a table as one IPC file with a batch for each code, codes ascending.
+    """Write a table as one file with an IPC stream for each code, codes ascending.
 
     `name` tells what the rows were made from and so gives parts an order that is the same in every
     run. A random part is added: a retried worker cannot disturb what another refers to. Hashes do not
@@ -65,30 +69,29 @@ def spill(
     """
     if len(table) == 0:
         return []
-    path = os.path.join(folder, f"{name}-{uuid.uuid4().hex}.arrow")
-    options = pa.ipc.IpcWriteOptions(compression=compression)
+    path = os.path.join(folder, f"{name}-{uuid.uuid4().hex}.arrows")
+    options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
     parts: list[tuple[int, Part]] = []
     first_row = 0
-    with (
-        pa.OSFile(f"{path}.tmp", "wb") as file,
-        pa.ipc.new_file(file, table.schema, options=options) as writer,
-    ):
-        for number, (code, rows) in enumerate(split(table.combine_chunks(), codes)):
-            batch = rows.combine_chunks().to_batches()[0]
-            writer.write_batch(batch)
-            parts.append((code, Part(path, number, first_row, batch.num_rows)))
-            first_row += batch.num_rows
+    with pa.OSFile(f"{path}.tmp", "wb") as file:
+        for code, rows in split(table.combine_chunks(), codes):
+            parts.append((code, Part(path, file.tell(), first_row, len(rows))))
+            with pa.ipc.new_stream(file, table.schema, options=options) as writer:
+                writer.write_batch(rows.combine_chunks().to_batches()[0])
+            first_row += len(rows)
     os.replace(f"{path}.tmp", path)
     return parts
 
 
 def read_parts(parts: Iterable[Part]) -> Iterator[tuple[Part, pa.Table]]:
     """Read parts one by one, in the order of the names they were spilled under."""
-    ordered = sorted(parts, key=lambda part: (part.path, part.batch))
+    ordered = sorted(parts, key=lambda part: (part.path, part.offset))
     for path, group in itertools.groupby(ordered, key=lambda part: part.path):
-        with pa.memory_map(path) as file, pa.ipc.open_file(file) as reader:
+        with pa.memory_map(path) as file:
             for part in group:
-                yield part, pa.Table.from_batches([reader.get_batch(part.batch)])
+                file.seek(part.offset)
+                with pa.ipc.open_stream(file, options=_ALONE) as reader:
+                    yield part, pa.Table.from_batches([reader.read_next_batch()])
 
 
 def in_batches(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Literal
 
-import numpy as np
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -37,7 +36,6 @@ __all__ = [
 
 _BLOCK = 1 << 20
 _HEADER_BYTES = 1 << 20
-_NEWLINE = ord("\n")
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
                     cut = _cut_within(block, quotes if quoted else 0, quoted)
                     if cut:
                         cuts.append((position + cut, lines + block.count(b"\n", 0, cut) + 1))
-                lines += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
+                lines += block.count(b"\n")
                 quotes += block.count(b'"') if quoted else 0
             position += len(block)
     file_id = digest.hexdigest()[:32]

@@ -283,6 +283,22 @@ def test_any_records_are_all_accounted_for(records: list[Any]):
     assert result.events["event_id"].null_count == 0
 
 
+BROKEN = st.text(st.sampled_from('{}[]":,te1\\u\n '), max_size=9).map(lambda t: "{" + t + "}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(BROKEN, min_size=1, max_size=4))
+def test_a_line_that_only_looks_like_json_changes_nothing_for_its_neighbours(lines: list[str]):
+    """A record's fate is what it is alone, whatever stands beside it."""
+    records = [*lines, json.dumps(ok(id="8")), json.dumps(ok(id="9"))]
+    together = mapped(JSON, *records)
+    alone = [mapped(JSON, record) for record in records]
+    for place in ("events", "dead_letters"):
+        rows = [row for one in alone for row in getattr(one, place).to_pylist()]
+        found = getattr(together, place).to_pylist()
+        assert [row | {"position": 0} for row in found] == [row | {"position": 0} for row in rows]
+
+
 def test_a_file_may_call_its_columns_as_we_call_ours() -> None:
     """Columns named position, place or record are data like any other."""
     document = {

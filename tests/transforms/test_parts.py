@@ -63,7 +63,7 @@ def test_nothing_is_spilled_for_no_rows_and_no_half_file_has_a_name(tmp_path: Pa
     """Only whole files bear a name that parts refer to."""
     assert spill(*table([]), tmp_path, "none") == []
     spill(*table([(1, "a")]), tmp_path, "one")
-    assert [path.suffix for path in tmp_path.iterdir()] == [".arrow"]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".arrows"]
 
 
 def test_parts_are_read_in_the_order_of_their_names(tmp_path: Path):
