@@ -153,8 +153,9 @@ known AS (
 )
 -- Numbered by age, so that the smallest number of a component is its oldest identifier.
 SELECT row_number() OVER (ORDER BY first_seen, strength, hash) AS node, * FROM (
-  SELECT *, md5_number_upper(
-    ['user_id', 'email', 'anonymous_id'][strength] || chr(31) || "value") AS hash
+  -- md5_number_upper gives the same and takes five times as long.
+  SELECT *, (md5_number(['user_id', 'email', 'anonymous_id'][strength] || chr(31) || "value")
+    & 18446744073709551615::UHUGEINT)::UBIGINT AS hash
   FROM known
 );
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.config import Identity
+from contracts.sql_text import md5_64
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
@@ -215,7 +216,7 @@ def customer_ids(customers: np.ndarray) -> pa.StringArray:
 def known_customers(identities: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of identifiers and customers (0: none) of rows of `identities`, back from text."""
     sql = (
-        "SELECT md5_number_upper(namespace || chr(31) || value) AS hash, "
+        f"SELECT {md5_64('namespace || chr(31) || value')} AS hash, "
         "coalesce(('0x' || customer_id)::UBIGINT, 0) AS customer FROM identities"
     )
     found = query(sql, identities=pa.table(identities))

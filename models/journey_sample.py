@@ -68,7 +68,8 @@ def sample_steps(steps: pa.Table, size: int, min_touchpoints: int) -> pa.Table:
 def hash_numbers(ids: pa.StringArray) -> HashArray:
     """Hash each id to its number: 64 bits of its MD5."""
     every = pa.table({"place": np.arange(len(ids)), "id": ids})
-    numbered = query("SELECT md5_number_lower(id) AS number FROM every ORDER BY place", every=every)
+    sql = "SELECT (md5_number(id) >> 64)::UBIGINT AS number FROM every ORDER BY place"
+    numbered = query(sql, every=every)
     return numbered["number"].to_numpy().astype(np.uint64)
 
 

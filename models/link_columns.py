@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pyarrow as pa
 
-from contracts.sql_text import literal
+from contracts.sql_text import literal, md5_64
 from models.dictionaries import codes_of, encode
 from models.engine import query
 
@@ -48,7 +48,8 @@ def column_of(pieces: Iterable[pa.Array], length: int) -> np.ndarray:
 
 def link_hashes(links: LinkReader, namespace: str) -> np.ndarray:
     """The hash of each link's identifier in a namespace, uint64; 0 where it has none."""
-    sql = f"SELECT md5_number_upper({literal(namespace)} || chr(31) || value) AS hash FROM texts"
+    text = f"{literal(namespace)} || chr(31) || value"
+    sql = f"SELECT {md5_64(text)} AS hash FROM texts"
     found = [np.zeros(0, np.uint64)]
     for piece in links(f"id_{namespace}"):
         encoded = encode(piece)  # MD5 is most of the work, and values repeat

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from contracts.sql_text import md5_64
 from models.engine import query
 
 __all__ = [
@@ -168,7 +169,7 @@ def named(intervals: Intervals, hashes: np.ndarray) -> Intervals:
     table = pa.table(
         {"device": hashes[intervals.device[stays]], "start": intervals.start_us[stays]}
     )
-    sql = "SELECT md5_number_upper(device || chr(31) || start) AS hash FROM stays"
+    sql = f"SELECT {md5_64('device || chr(31) || start')} AS hash FROM stays"
     customer = intervals.customer.copy()
     customer[stays] = query(sql, stays=table)["hash"].to_numpy()
     return replace(intervals, customer=customer)

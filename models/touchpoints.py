@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from contracts.config import Config
 from contracts.schemas import table_schema
+from contracts.sql_text import md5_64
 from models.dictionaries import DICTIONARY, codes_of, encode
 from models.engine import query
 from models.hexadecimal import hex_text
@@ -196,7 +197,7 @@ def _event_hashes(events: pa.Table, rows: np.ndarray) -> np.ndarray:
     own_id = "own_id" if "own_id" in events.column_names else "event_id"
     chosen = events.select(["source", own_id]).filter(pa.array(rows))
     plain = chosen.set_column(0, "source", chosen["source"].cast(pa.string()))
-    sql = f"SELECT md5_number_upper(source || chr(31) || {own_id}) AS hash FROM chosen"
+    sql = f"SELECT {md5_64(f'source || chr(31) || {own_id}')} AS hash FROM chosen"
     hashes[rows] = query(sql, chosen=plain)["hash"].to_numpy()
     return hashes
 
