@@ -11,8 +11,10 @@ only where leaving calls for an explanation, and only against steps of its own k
 - half of those who go on do so within `pause_s`, in one sitting. Where even they take days (a
   letter, a delivery), being the last touchpoint of a lost journey says nothing;
 - going on from it at least doubles the odds to convert that a journey has at its START. What
-  counts is P(conversion) of those who *went on*, conversion_p / (1 - drop_off_p), on which the
-  step's own losses have no bearing.
+  counts is P(conversion) of those who *went on*, on which the step's own losses have no bearing.
+
+The way and its odds are those of the *settled* moves (`models.transition_tables`): what journeys do
+after their conversion has no part in them.
 
 **Tested** are funnel steps where those who go on convert in two of five cases and more: people
 who have made up their mind. Browsing, landing pages and e-mails, last steps of many journeys by
@@ -51,7 +53,7 @@ import pyarrow.compute as pc
 from scipy.stats import binom, norm
 
 from contracts.sql_text import literal
-from models.absorbing_chain import AbsorbingChain
+from models.absorbing_chain import DROP_OFF, START, AbsorbingChain
 from models.intervals import benjamini_hochberg, wilson_interval
 from models.pain_points.evidence import of_slice
 from models.pain_points.finding import Contrast, Finding
@@ -189,26 +191,32 @@ def _funnel_steps(
     min_volume: int,
     pause_s: float,
 ) -> Iterator[FunnelStep]:
+    edges = [e for e in edges if e["settled"]]
     chain = AbsorbingChain(
         [e["source_node"] for e in edges],
         [e["target_node"] for e in edges],
-        [e["count"] for e in edges],
+        [e["settled"] for e in edges],
     )
-    passed = dict(zip(chain.nodes, chain.removal_effect.tolist(), strict=True))
-    start = chain.conversion_p[0]
+    lost = {e["source_node"]: e["settled"] for e in edges if e["target_node"] == DROP_OFF}
+    passed, converts, moves = (
+        dict(zip(chain.nodes, values.tolist(), strict=True))
+        for values in (chain.removal_effect, chain.conversion_p, chain.departures)
+    )
     for row in nodes:
         departures, drop_offs = row["visits"] - row["opens"], row["drop_offs"]
         if (
             row["node"] not in stage_of
             or departures < min_volume
             or not 0 < drop_offs < departures
-            or passed[row["node"]] < PASSED
+            or passed.get(row["node"], 0.0) < PASSED
             or row["dwell_p50_s"] is None
             or row["dwell_p50_s"] > pause_s
         ):
             continue
-        p = min(row["conversion_p"] / (1 - row["drop_off_p"]), 1.0)
-        if _odds(p) >= ODDS * _odds(start):
+        # Who drops off converts never: P(conversion) = P(going on) P(conversion of who went on).
+        went_on = 1 - lost.get(row["node"], 0) / moves[row["node"]]
+        p = converts[row["node"]] / went_on
+        if _odds(p) >= ODDS * _odds(converts[START]):
             yield FunnelStep(
                 segment=row["segment"],
                 segment_value=row["segment_value"],

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.pain_points.drop_off import find_drop_off
+from models.pain_points.drop_off import find_drop_off, funnel_steps
 from models.pain_points.finding import findings_table
 from models.transition_counts import count_transitions
 from models.transition_tables import finish
@@ -185,3 +185,30 @@ def test_small_numbers_and_strangers_are_not_tested() -> None:
     small = tables({"mobile": chain}, 12_000, np.random.default_rng(5))
     assert find_drop_off(*small, STAGES, min_volume=10**6) == []
     assert find_drop_off(*small, {}) == []
+
+
+def test_what_follows_the_conversion_is_no_part_of_the_way() -> None:
+    """That buyers see the payment page again does not change who converts of those who go on from it."""
+    paths = ["pay"] * 4 + ["pay buy pay"] * 6 + ["look"] * 10
+    moves = [
+        (str(j), i, node) for j, path in enumerate(paths) for i, node in enumerate(path.split())
+    ]
+    journey, step, node = zip(*moves, strict=True)
+    steps = pa.table(
+        {
+            "journey_id": journey,
+            "step": step,
+            "touchpoint": node,
+            "dwell_s": [10.0] * len(moves),
+            "converts": [name == "buy" for name in node],
+            "csat": pa.nulls(len(moves), pa.float64()),
+        }
+    )
+    ids = [str(j) for j in range(len(paths))]
+    outcome = ["converted" if "buy" in path else "lapsed" for path in paths]
+    journeys = pa.table({"journey_id": ids, "customer_id": ids, "outcome": outcome})
+    stages, transitions = finish(count_transitions(steps, journeys, []))
+    stage_of = dict.fromkeys(("pay", "buy", "look"), "purchase")
+    (found,) = funnel_steps(stages, transitions, stage_of, min_volume=5, pause_s=60)
+    assert (found.node, found.departures, found.drop_offs) == ("pay", 16, 4)
+    assert found.going_on_converts == 1.0
