@@ -330,12 +330,11 @@ class Graph(_Model):
     attribute (its first value in the journey)."""
     returns: OneOrMany = ("return", "order_cancelled")
     """Touchpoints that are returns; `stages` tells after which nodes they follow."""
-    complaints: OneOrMany = ("support_ticket",)
-    """Touchpoints that are complaints."""
     min_volume: int = Field(default=200, ge=1)
     """A finding needs at least so many departures behind it."""
     contacts: OneOrMany = ("*support*", "*complain*", "*ticket*", "*helpdesk*", "*hotline*")
-    """Touchpoints at which customers ask for help or complain; globs."""
+    """Touchpoints at which customers ask for help or complain; globs. `stages` tells after which nodes
+    they follow, and pain points where they are more than usual."""
     errors: OneOrMany = ("*error*", "*failure*", "*failed*", "*declined*")
     """Touchpoints that should not happen; globs."""
     window: Duration = timedelta(days=7)

@@ -70,7 +70,11 @@ def _score(name: str, comment: str) -> tuple[Column, ...]:
 
 def _follower(name: str) -> tuple[Column, ...]:
     return (
-        Column(f"{name}_journeys", pa.int64(), f"journeys with a {name} after a visit here"),
+        Column(
+            f"{name}_journeys",
+            pa.int64(),
+            f"journeys with a {name} (graph.{name}s) after a visit here",
+        ),
         Column(f"{name}_p", pa.float64(), f"{name}_journeys / journeys"),
         Column(f"{name}_low", pa.float64(), "95% Wilson interval, low end"),
         Column(f"{name}_high", pa.float64(), "95% Wilson interval, high end"),
@@ -180,7 +184,7 @@ JOURNEY_TABLES = (
             *_score("nps", "net promoter score, -100..100"),
             *_score("sentiment", "mean sentiment, -1..1"),
             *_follower("return"),
-            *_follower("complaint"),
+            *_follower("contact"),
         ),
     ),
     Table(

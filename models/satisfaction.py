@@ -11,8 +11,9 @@ Three kinds of answer, each brought to 0..1 so that one rule gives them all an i
 Answers are counted, added and squared in billionths, as integers. **Silence is not neutrality**:
 who did not answer is in no mean, and where nobody answered there is none.
 
-Deeds speak, too: a *return* or a *complaint* (declared touchpoints) later in the journey counts for
-every node the journey visited before it. That it followed does not say that the node caused it.
+Deeds speak, too: a *return* or a *contact* (declared touchpoints at which customers ask for help or
+complain) later in the journey counts for every node the journey visited before it. That it followed
+does not say that the node caused it.
 
 References
 ----------

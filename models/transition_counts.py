@@ -117,7 +117,7 @@ def count_transitions(
     *,
     stages: Sequence[str] = (),
     returns: Collection[str] = (),
-    complaints: Collection[str] = (),
+    contacts: Collection[str] = (),
 ) -> pa.Table:
     """Count the moves of whole journeys of whole customers, at every level and for every segment.
 
@@ -135,7 +135,7 @@ def count_transitions(
         Columns of `journeys` to slice by, beside the slice ``all``.
     stages : sequence of str
         Stages in their declared order, by which a session is named.
-    returns, complaints : collection of str
+    returns, contacts : collection of str
         Touchpoints that are one.
 
     Returns
@@ -157,7 +157,7 @@ def count_transitions(
     answers = answers_of(walks.steps)
     followed = {
         f"{name}_journeys": before_last(walks, touchpoints)
-        for name, touchpoints in (("return", returns), ("complaint", complaints))
+        for name, touchpoints in (("return", returns), ("contact", contacts))
     }
     parts: list[pa.Table] = []
     for at_level in visits(walks, stages):

@@ -130,7 +130,7 @@ def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table
     for name in ANSWERS:
         sums = {kind: of_nodes(f"{name}_{kind}") for kind in ("answers", "sum", "squares")}
         stages |= score_columns(name, sums)
-    for name in ("return", "complaint"):
+    for name in ("return", "contact"):
         followed = of_nodes(f"{name}_journeys")
         stages |= {f"{name}_journeys": followed, **_rate(name, followed, journeys, suffix="_p")}
     return _table("stages", stages), _table("transitions", transitions)

@@ -57,7 +57,7 @@ class _CountBucket:
             graph.segments,
             stages=self.config.stages,
             returns=graph.returns,
-            complaints=graph.complaints,
+            contacts=self.config.contacts,
         )
         attribution = self.config.attribution
         paths = count_paths(

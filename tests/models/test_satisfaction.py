@@ -37,9 +37,9 @@ def tables(rng: np.random.Generator, n: int = 200) -> tuple[pa.Table, pa.Table]:
 
 
 def test_means_and_followers_equal_sql() -> None:
-    """Scores, numbers of answers, and journeys with a return or complaint later, by node."""
+    """Scores, numbers of answers, and journeys with a return or contact later, by node."""
     steps, journeys = tables(np.random.default_rng(4))
-    counts = count_transitions(steps, journeys, [], returns=["return"], complaints=["complain"])
+    counts = count_transitions(steps, journeys, [], returns=["return"], contacts=["complain"])
     found = {row["node"]: row for row in finish(counts)[0].to_pylist()}
     con = duckdb.connect()
     con.register("steps", steps)
@@ -65,7 +65,7 @@ def test_means_and_followers_equal_sql() -> None:
         assert [row[f"{name}_answers"] for name in ("csat", "nps", "sentiment")] == [
             n_csat, n_nps, n_mood,
         ]  # fmt: skip
-        assert (row["return_journeys"], row["complaint_journeys"]) == (returned, complained)
+        assert (row["return_journeys"], row["contact_journeys"]) == (returned, complained)
         assert row["return_p"] == returned / row["journeys"]
         for name in ("csat", "nps", "sentiment"):
             assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
