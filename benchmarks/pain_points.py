@@ -32,6 +32,7 @@ def search(world: World, steps, journeys) -> list[dict]:
         errors=world.errors,
         conversions=frozenset({world.conversion}),
         min_volume=200,
+        mean_value=1.0,
     )
     counts = count_steps(
         steps, journeys, SEGMENTS, contacts=world.contacts, window=settings.window, since=since

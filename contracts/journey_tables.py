@@ -276,7 +276,11 @@ JOURNEY_TABLES = (
             Column("p_value", pa.float64(), "one-sided test of the rate against the baseline"),
             Column("q_value", pa.float64(), "p_value after Benjamini-Hochberg control"),
             Column("cost_journeys", pa.float64(), "journeys hit beyond the baseline"),
-            Column("cost_value", pa.float64(), "expected value of conversions missing with them"),
+            Column(
+                "cost_value",
+                pa.float64(),
+                "value of conversions missing with them; null if not known",
+            ),
             Column("sentence", TEXT, "the finding in words"),
             Column("also", TEXT, "what goes along with it, one a line"),
             Column("journeys_query", TEXT, "SQL that lists journeys that were hit"),

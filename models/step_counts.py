@@ -24,7 +24,8 @@ sittings        waits of at most `pause`: people were still there; sitting_sum, 
 answers         satisfaction answers given at the node; answer_sum, answer_squares: of them
 from            came to the node directly from *target*
 bounce          ... and left it to *target* again
-move            left the node to *target*
+move            left the node to *target*; move_decided, move_unconverted: of these, decided and
+                unconverted
 onward          ... where they had not been before
 ==============  ===============================================================================
 
@@ -200,9 +201,12 @@ _DAILY = (
     "reached", "back", "decided", "undecided", "unconverted", "lost", "contact",
     "waits", "wait_sum", "wait_squares",
 )  # fmt: skip
-_HOURLY = ("sittings", "sitting_sum", "sitting_squares")
+_HOURLY = ("sittings", "sitting_sum", "sitting_squares", "decided", "unconverted")
 _BY_POSITION = ("reached", "before", "onward")
-_WHOLE = ("reached", "decided", "unconverted", "from", "bounce", "move")
+_WHOLE = (
+    "reached", "decided", "unconverted", "from", "bounce", "move", "move_decided",
+    "move_unconverted",
+)  # fmt: skip
 
 Counted = tuple[Ints, Ints | None, Ints | None]
 """Visits that count, the other node of each, and what each adds (1 where it is None)."""
@@ -278,6 +282,7 @@ def _single_measures(
     helped &= ~np.append(is_contact, False)[visits.node]
     waited = inner & (visits.wait > 0)
     from_inner = inner & (visits.came_from >= 0) & (visits.came_from != start)
+    moved = inner & (visits.goes_to >= 0)
     for name, mask in {
         "reached": np.ones_like(inner),
         "decided": decided,
@@ -291,8 +296,10 @@ def _single_measures(
         ("back", visits.goes_back, visits.goes_to),
         ("from", from_inner, visits.came_from),
         ("bounce", from_inner & (visits.goes_to == visits.came_from), visits.came_from),
-        ("move", inner & (visits.goes_to >= 0), visits.goes_to),
-        ("onward", inner & (visits.goes_to >= 0) & ~visits.goes_back, visits.goes_to),
+        ("move", moved, visits.goes_to),
+        ("move_decided", moved & decided, visits.goes_to),
+        ("move_unconverted", moved & unconverted, visits.goes_to),
+        ("onward", moved & ~visits.goes_back, visits.goes_to),
     ):
         at = np.flatnonzero(mask)
         yield name, (at, target[at], None)

@@ -43,7 +43,7 @@ from models.pain_points.evidence import (
     show,
 )
 from models.pain_points.finding import Contrast, Finding
-from models.pain_points.settings import Settings
+from models.pain_points.settings import Outcomes, Settings
 
 __all__ = ["find_incidents"]
 
@@ -331,8 +331,24 @@ def _finding(
         query=show(measure, node, target, group, sql),
         journeys_query=list_journeys(measure, node, target, group, sql, typical),
         begins=first, ends=None if going_on else last,
-        cost_value=settings.value_of(counts, key, (begin, end), quiet),
+        cost_value=_value(key, days, quiet, counts, settings),
     )  # fmt: skip
+
+
+def _value(
+    key: Key, days: tuple[int, int], quiet: Flags, counts: StepCounts, settings: Settings
+) -> float | None:
+    """Value of the conversions missing at the step in these days, against the other quiet days."""
+    inside = np.zeros(counts.days, dtype=bool)
+    inside[days[0] : days[1]] = True
+    decided, missed = (
+        counts.daily(name).of([(*key[:3], "")])[0, 1:] for name in ("decided", "unconverted")
+    )
+    hit, others = (
+        Outcomes(float(decided[on].sum()), float(missed[on].sum()))
+        for on in (inside, ~inside & quiet[1:])
+    )
+    return settings.value_of(hit, others)
 
 
 def _cost(contrast: Contrast) -> float:

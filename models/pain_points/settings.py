@@ -6,14 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.sql_text import literal
-from models.pain_points.daily import Key, StepCounts, day_of
+from models.pain_points.daily import day_of
 
-__all__ = ["Settings"]
+__all__ = ["Outcomes", "Settings"]
+
+
+class Outcomes(NamedTuple):
+    """How journeys that had not converted at a step ended."""
+
+    decided: float
+    unconverted: float
+
+    def minus(self, part: Outcomes) -> Outcomes:
+        """Those of all others."""
+        return Outcomes(self.decided - part.decided, self.unconverted - part.unconverted)
 
 
 @dataclass(frozen=True)
@@ -91,19 +103,9 @@ class Settings:
             for b, e in zip(begins, ends, strict=True)
         ]
 
-    def value_of(
-        self, counts: StepCounts, key: Key, days: tuple[int, int], quiet: NDArray[np.bool_]
-    ) -> float | None:
-        """Value of the conversions missing at a step in a period, against the other days."""
-        if self.mean_value is None:
+    def value_of(self, hit: Outcomes, others: Outcomes, share: float = 1.0) -> float | None:
+        """Value of the conversions missing among a share of those hit, against the others."""
+        if self.mean_value is None or not hit.decided or not others.decided:
             return None
-        at = [(*key[:3], "")]
-        decided, missed = (counts.daily(name).of(at)[0, 1:] for name in ("decided", "unconverted"))
-        inside = np.zeros(counts.days, dtype=bool)
-        inside[days[0] : days[1]] = True
-        outside = ~inside & quiet[1:]
-        if not decided[inside].sum() or not decided[outside].sum():
-            return None
-        usual = missed[outside].sum() / decided[outside].sum()
-        excess = missed[inside].sum() - usual * decided[inside].sum()
-        return max(float(excess), 0.0) * self.mean_value
+        missing = hit.unconverted - hit.decided * others.unconverted / others.decided
+        return max(missing, 0.0) * share * self.mean_value

@@ -21,6 +21,11 @@ of a segment        going back, asking for help, waiting and satisfaction of a s
 ==================  ===============================================================================
 
 Benjamini-Hochberg runs over all tests together.
+
+**What it costs in value** is what conversions are missing: of those who are hit, more end without
+one than of the others at the same step (who asks for help or goes back against who doesn't, the bad
+hours against the other hours, a segment against everybody else). For few answers to a survey that
+can't be told.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from numpy.typing import NDArray
 from contracts.sql_text import literal
 from models.absorbing_chain import START
 from models.intervals import benjamini_hochberg
-from models.pain_points.daily import StepCounts
+from models.pain_points.daily import Key, StepCounts
 from models.pain_points.evidence import (
     MEASURES,
     Group,
@@ -46,7 +51,7 @@ from models.pain_points.evidence import (
     show,
 )
 from models.pain_points.finding import Contrast, Finding
-from models.pain_points.settings import Settings
+from models.pain_points.settings import Outcomes, Settings
 from models.transition_counts import NONE
 
 __all__ = ["find_standing"]
@@ -102,7 +107,7 @@ class _Search:
         self._counts, self._quiet, self._settings = counts, quiet, settings
         self._calm = settings.without(counts.first, quiet)
 
-    def _sums(self, measure: str) -> dict[tuple[str, str, str, str], float]:
+    def _sums(self, measure: str) -> dict[Key, float]:
         daily = self._counts.daily(measure)
         values = (daily.values * self._quiet).sum(axis=1)
         return dict(zip(daily.keys, values.tolist(), strict=True))
@@ -114,6 +119,18 @@ class _Search:
             (node, target): float(n)
             for (_, _, node, target), n in zip(whole.keys, whole.values[:, 0], strict=True)
         }
+
+    def _value_of_leaving(self, node: str, targets: Collection[str], excess: float) -> float | None:
+        """Value missing with so many journeys that left the node to one of the targets too many."""
+
+        def at_node(measure: str, targets: Collection[str]) -> float:
+            of = self._whole(measure)
+            return sum(of.get((node, target), 0.0) for target in targets)
+
+        hit = Outcomes(at_node("move_decided", targets), at_node("move_unconverted", targets))
+        everybody = Outcomes(at_node("decided", [""]), at_node("unconverted", [""]))
+        share = excess / max(at_node("move", targets), 1.0)
+        return self._settings.value_of(hit, everybody.minus(hit), share)
 
     def low_satisfaction(self) -> Iterator[_Candidate]:
         """Touchpoints at which people are less content than at others."""
@@ -184,8 +201,9 @@ class _Search:
                     f"{contrast.mean:.1%} of {n:,.0f} journeys went from '{node}' directly {what} "
                     f"(95% interval {low:.1%} to {high:.1%}){than}."
                 )
+                value = self._value_of_leaving(node, bad, contrast.excess * n)
                 yield self._candidate(
-                    measure, node, "", ("all", "all"), contrast, Group([]), says, margin
+                    measure, node, "", ("all", "all"), contrast, Group([]), says, margin, value
                 )
 
     def loops(self, funnel: Collection[str]) -> Iterator[_Candidate]:
@@ -213,8 +231,9 @@ class _Search:
                 f"came to '{node}' from '{target}' went straight back (95% interval {low:.1%} to "
                 f"{high:.1%}); of those who came from elsewhere {contrast.base:.1%} go there."
             )
+            value = self._value_of_leaving(node, [target], contrast.excess * n)
             yield self._candidate(
-                measure, node, target, ("all", "all"), contrast, group, says, measure.margin
+                measure, node, target, ("all", "all"), contrast, group, says, measure.margin, value
             )
 
     def peak_hours(self) -> Iterator[_Candidate]:
@@ -224,6 +243,7 @@ class _Search:
             self._counts.binned("hour", m, 24)
             for m in (measure.trials, measure.total, measure.squares)
         )
+        ended = [self._counts.binned("hour", m, 24) for m in ("decided", "unconverted")]
         for key in n.keys:
             node = key[2]
             values = [d.of([key])[0] for d in (n, x, q)]
@@ -246,7 +266,12 @@ class _Search:
             if best is None:
                 continue
             first, length = hours
-            listed = ", ".join(str((first + i) % 24) for i in range(length))
+            worst = [(first + i) % 24 for i in range(length)]
+            listed = ", ".join(map(str, worst))
+            hit, all_ = (
+                Outcomes(*(float(d.of([key])[0, on].sum()) for d in ended))
+                for on in (worst, range(24))
+            )
             group = Group([f"hour(visit.arrived_at) IN ({listed})"])
             says = (
                 f"At '{node}' the {best.trials:,.0f} journeys that arrive between {first:02d}:00 and "
@@ -256,12 +281,13 @@ class _Search:
             )
             candidate = self._candidate(
                 measure, node, "", ("hour", f"{first:02d}-{(first + length) % 24:02d}"), best,
-                group, says, measure.margin,
+                group, says, measure.margin, self._settings.value_of(hit, all_.minus(hit)),
             )  # fmt: skip
             yield replace(candidate, p_value=min(candidate.p_value * 24 * _LONGEST_PEAK, 1.0))
 
     def of_segments(self, funnel: Collection[str]) -> Iterator[_Candidate]:
         """What is worse for a segment value than for everybody else at the same funnel step."""
+        decided, missed = self._sums("decided"), self._sums("unconverted")
         for name in ("back", "back_to", "contact", "wait", "satisfaction"):
             measure = MEASURES[name]
             total, trials = self._sums(measure.total), self._sums(measure.trials)
@@ -288,10 +314,15 @@ class _Search:
                     of_all - n, total[everybody] - x,
                     squares.get(everybody, 0.0) - squares.get(key, 0.0), measure.sign,
                 )  # fmt: skip
-                yield self._of_segment(measure, key, contrast)
+                hit, all_ = (
+                    Outcomes(decided.get((*k[:3], ""), 0.0), missed.get((*k[:3], ""), 0.0))
+                    for k in (key, everybody)
+                )
+                worth = self._settings.value_of(hit, all_.minus(hit))
+                yield self._of_segment(measure, key, contrast, worth)
 
     def _of_segment(
-        self, measure: Measure, key: tuple[str, str, str, str], contrast: Contrast
+        self, measure: Measure, key: Key, contrast: Contrast, worth: float | None
     ) -> _Candidate:
         segment, value, node, target = key
         group = Group(of_slice(segment, value), self._calm)
@@ -308,7 +339,15 @@ class _Search:
             f"for everybody else {amount(contrast, contrast.base)}."
         )
         return self._candidate(
-            measure, node, target, (segment, value), contrast, group, sentence, measure.margin
+            measure,
+            node,
+            target,
+            (segment, value),
+            contrast,
+            group,
+            sentence,
+            measure.margin,
+            worth,
         )
 
     def _candidate(
@@ -321,6 +360,7 @@ class _Search:
         group: Group,
         says: str,
         margin: float,
+        value: float | None = None,
     ) -> _Candidate:
         settings = self._settings
         sql = settings.sql
@@ -330,15 +370,14 @@ class _Search:
             contrast=contrast, p_value=1.0, q_value=1.0, sentence=says,
             query=show(measure, node, target, group, sql),
             journeys_query=list_journeys(measure, node, target, group, sql, typical),
+            cost_value=value,
         )  # fmt: skip
         return _Candidate(finding, contrast.p_value(margin))
 
 
-def _anywhere(
-    total: dict[tuple[str, str, str, str], float],
-) -> dict[tuple[str, str, str, str], float]:
+def _anywhere(total: dict[Key, float]) -> dict[Key, float]:
     """Sums over all targets."""
-    found: dict[tuple[str, str, str, str], float] = defaultdict(float)
+    found: dict[Key, float] = defaultdict(float)
     for key, x in total.items():
         found[*key[:3], ""] += x
     return dict(found)

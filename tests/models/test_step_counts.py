@@ -110,6 +110,15 @@ def test_counts_equal_the_view(seed: int) -> None:
     for measure, (node, other, condition) in pairs.items():
         found = con.sql(PAIRS.format(node=node, other=other, condition=condition)).fetchall()
         assert counted(counts, measure) == {row[:3]: row[3] for row in found}, measure
+    for level, bin_, measure in (("whole", "0", "move"), ("hour", "hour(arrived_at)", "")):
+        target = "goes_to" if measure else "''"
+        for name in ("decided", "unconverted"):
+            found = con.sql(
+                f"SELECT touchpoint, {target}, {bin_}, count(*) FROM first_visits WHERE {name} AND "
+                f"({target} = '' OR touchpoint <> 'START' AND goes_to IS NOT NULL) GROUP BY ALL"
+            ).fetchall()
+            told = counted(counts, f"{measure}_{name}".lstrip("_"), level)
+            assert told == {row[:3]: row[3] for row in found}, (level, name)
     found = con.sql(
         f"""SELECT touchpoint, '', {day}, count(*) FROM first_visits AS v WHERE touchpoint <> 'help'
         AND EXISTS (FROM touchpoints AS t WHERE t.journey_id = v.journey_id AND t.touchpoint = 'help'

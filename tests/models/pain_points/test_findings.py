@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,6 +11,10 @@ import pytest
 from benchmarks.journey_worlds import PLANTS, WORLDS, Plant, journeys_for, walk
 from benchmarks.pain_points import search, tells
 from benchmarks.world_database import database
+from models.pain_points import Settings
+from models.pain_points.daily import StepCounts
+from models.pain_points.standing import find_standing
+from models.step_counts import count_steps
 
 Found = tuple[Plant, pa.Table, pa.Table, list[dict]]
 
@@ -73,6 +79,29 @@ def test_numbers_of_a_finding_agree(found: Found) -> None:
         assert row["cost_journeys"] == pytest.approx(excess)
 
 
+def test_the_value_is_of_the_conversions_missing(found: Found) -> None:
+    """At a value of 1 each, by SQL: how many more of those hit end without one than of the others."""
+    _, steps, journeys, (row,) = found
+    if row["kind"] in ("opportunity", "low_satisfaction", "excess_drop_off"):
+        assert (row["cost_value"] is not None) == (row["kind"] == "excess_drop_off")
+        return
+    hit = {
+        "device": f"device = '{row['segment_value']}'",
+        "hour": "hour(arrived_at) BETWEEN 17 AND 19",
+        "all": f"arrived_at::DATE BETWEEN '{row['begins']}' AND '{row['ends']}'",
+    }[row["segment"]]
+    (n, lost), (others, others_lost) = (
+        database(steps, journeys)
+        .execute(
+            f"SELECT count(*), count_if(unconverted) FROM first_visits JOIN journeys USING (journey_id) "
+            f"WHERE decided AND touchpoint = '{row['node']}' GROUP BY {hit} ORDER BY {hit} DESC"
+        )
+        .fetchall()
+    )
+    missing = lost - n * others_lost / others
+    assert row["cost_value"] == pytest.approx(max(missing, 0.0))
+
+
 @pytest.mark.parametrize("name", WORLDS)
 def test_quiet_worlds_have_no_finding(name: str) -> None:
     """Where nothing is planted, nothing is found, in three worlds of each kind."""
@@ -92,3 +121,34 @@ def test_the_order_of_rows_does_not_matter() -> None:
     steps, journeys = walk(world, journeys_for(world, plant.step, 1_500), rng, plant)
     shuffled = [t.take(pa.array(rng.permutation(len(t)))) for t in (steps, journeys)]
     assert search(world, *shuffled) == search(world, steps, journeys) != []
+
+
+def test_the_value_of_contacts_is_of_those_who_ask_too_many() -> None:
+    """By SQL: who goes from a step to ask for help converts less than others there, times the excess."""
+    plant = next(p for p in PLANTS if p.world == "telecom")
+    rng = np.random.default_rng(7)
+    world = WORLDS["telecom"](rng)
+    early = dict.fromkeys(("coverage", "tariffs", "website"), "consideration")
+    hurt = replace(
+        world, chain=world.chain | {"tariffs": {"hotline": 0.3, "order": 0.3, "coverage": 0.1}}
+    )
+    steps, journeys = walk(hurt, journeys_for(world, plant.step, 2_000), rng)
+    counts = StepCounts(count_steps(steps, journeys, [], contacts=world.contacts), 0)
+    asked = Settings(early, contacts=world.contacts, mean_value=1.0)
+    quiet = np.ones(counts.days + 1, dtype=bool)
+    (found,) = (f for f in find_standing(counts, quiet, asked, funnel=()) if f.kind == "contact")
+    ((n, lost, others, others_lost, moved),) = (
+        database(steps, journeys)
+        .execute(
+            """SELECT count_if(decided AND asks), count_if(unconverted AND asks),
+                count_if(decided AND NOT asks), count_if(unconverted AND NOT asks), count_if(asks)
+            FROM (SELECT *, coalesce(goes_to = 'hotline', false) AS asks FROM first_visits
+                WHERE touchpoint = 'tariffs')"""
+        )
+        .fetchall()
+    )
+    missing = lost - n * others_lost / others
+    assert found.cost_value == pytest.approx(
+        missing * found.contrast.excess * found.contrast.trials / moved
+    )
+    assert found.cost_value > 0
