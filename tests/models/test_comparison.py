@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,12 +26,17 @@ def rows(side: str, customers: list[tuple[float, float]], measure: str = "move")
 
 
 def test_customers_who_came_once_give_the_two_proportions_test() -> None:
-    """With a trial a customer, p is that of the chi-squared test, the interval the textbook's."""
+    """With a trial a customer, p is that of the chi-squared test, or the exact test's mid-p if that is
+    more; the interval is the textbook's.
+    """
     a = [(1, i < 60) for i in range(200)]
     b = [(1, i < 90) for i in range(220)]
     (row,) = compare(pa.Table.from_pylist(rows("a", a) + rows("b", b))).to_pylist()
     table = [[60, 140], [90, 130]]
-    assert row["p_value"] == pytest.approx(chi2_contingency(table, correction=False).pvalue)
+    likely = [comb(200, k) * comb(220, 150 - k) / comb(420, 150) for k in range(61)]
+    exact = 2 * (sum(likely) - likely[-1] / 2)
+    assert row["p_value"] == pytest.approx(exact)
+    assert exact > chi2_contingency(table, correction=False).pvalue
     half = 1.96 * np.sqrt(0.3 * 0.7 / 200 + (90 / 220) * (130 / 220) / 220)
     assert row["difference"] == pytest.approx(0.3 - 90 / 220)
     assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.02)
@@ -48,6 +55,15 @@ def test_trials_of_one_customer_are_not_many() -> None:
     assert many["p_value"].to_pylist() == pytest.approx(once["p_value"].to_pylist())
 
 
+def test_rare_successes_in_a_small_group_are_no_certainty() -> None:
+    """Four of ten successes fall on a tenth of the trials: the normal law says 0.001, counting 0.01."""
+    a, b = [(1, i < 4) for i in range(100)], [(1, i < 6) for i in range(900)]
+    (row,) = compare(pa.Table.from_pylist(rows("a", a) + rows("b", b))).to_pylist()
+    likely = [comb(100, k) * comb(900, 10 - k) / comb(1_000, 10) for k in range(11)]
+    assert row["p_value"] == pytest.approx(2 * (sum(likely[4:]) - likely[4] / 2))
+    assert row["p_value"] > 0.01
+
+
 def test_small_groups_and_rare_rates_are_not_compared() -> None:
     """Under the floor of trials, or of successes, there is no row."""
     a, b = [(1, 1)] * 40 + [(1, 0)] * 40, [(1, 0)] * 150
@@ -59,11 +75,14 @@ def test_small_groups_and_rare_rates_are_not_compared() -> None:
 
 
 def test_splits_by_chance_are_rejected_as_often_as_the_level_says() -> None:
-    """200 random splits of one crowd: 5% of rates at level .05, almost no split after control."""
-    share, alarms, tests = splits("shop", "shipping", 800, 200, seed=5)
-    assert tests > 30
-    assert share == pytest.approx(0.05, abs=0.015)
-    assert alarms <= 0.05
+    """200 random splits of one crowd, in halves or a tenth and the rest: 5% of rates at level .05,
+    almost no split after control.
+    """
+    for part in (0.5, 0.1):
+        share, alarms, tests = splits("shop", "shipping", part, 800, 200)
+        assert tests > 20
+        assert share == pytest.approx(0.05, abs=0.015)
+        assert alarms <= 0.05
 
 
 def test_a_planted_difference_is_the_first_row() -> None:
