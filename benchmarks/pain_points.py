@@ -55,20 +55,28 @@ def _near(found: date | None, planted: date | None) -> bool:
     return found is not None and planted is not None and abs(found - planted) <= timedelta(days=3)
 
 
+def _within(row: dict, end: str, planted: date | None) -> bool:
+    low, high = row[f"{end}_earliest"], row[f"{end}_latest"]
+    return low is not None and planted is not None and low <= planted <= high
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--through", type=int, default=2_000)
+    parser.add_argument("--quiet", type=int, help="seeds of worlds without a plant, if others")
     parser.add_argument("--only", choices=WORLDS, help="one world")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     print(
-        "| planted | flagged | ranked first of these | other flags a run | begins within 3 days | ends |"
+        "| planted | flagged | ranked first of these | other flags a run | begins within 3 days | ends "
+        "| interval holds the begin | the end |"
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for plant in (p for p in PLANTS if options.only in (None, p.world)):
-        flagged = first = others = begins = ends = 0
+        flagged = first = others = 0
+        days = np.zeros(4, dtype=int)
         for seed in range(options.seeds):
             rng = np.random.default_rng(1_000 + seed)
             world = WORLDS[plant.world](rng)
@@ -82,12 +90,16 @@ def main() -> None:
             if ours:
                 flagged += 1
                 first += ours[0]["rank"] == 1
-                begins += _near(ours[0]["begins"], plant.begins)
-                ends += _near(ours[0]["ends"], plant.ends)
-        dated = (f"{begins} of {flagged}", f"{ends} of {flagged}") if plant.begins else ("", "")
+                days += [
+                    _near(ours[0]["begins"], plant.begins),
+                    _near(ours[0]["ends"], plant.ends),
+                    _within(ours[0], "begins", plant.begins),
+                    _within(ours[0], "ends", plant.ends),
+                ]
+        dated = [f"{n} of {flagged}" if plant.begins else "" for n in days]
         print(
             f"| {plant.name} | {flagged} of {options.seeds} | {first} of {flagged} | "
-            f"{others / options.seeds:.2f} | {dated[0]} | {dated[1]} |",
+            f"{others / options.seeds:.2f} | {' | '.join(dated)} |",
             flush=True,
         )
     print("\n| nothing planted | runs with a finding |\n|---|---|")
@@ -96,7 +108,8 @@ def main() -> None:
             continue
         alarms = 0
         step = next(plant.step for plant in PLANTS if plant.world == name)
-        for seed in range(options.seeds):
+        quiet = options.seeds if options.quiet is None else options.quiet
+        for seed in range(quiet):
             rng = np.random.default_rng(5_000 + seed)
             world = make(rng)
             rows = search(world, *walk(world, journeys_for(world, step, options.through), rng))
@@ -104,7 +117,7 @@ def main() -> None:
             if options.verbose:
                 for row in rows:
                     print("   ", seed, row["kind"], row["sentence"])
-        print(f"| {name} | {alarms} of {options.seeds} |", flush=True)
+        print(f"| {name} | {alarms} of {quiet} |", flush=True)
     print(f"\n{DAYS} days, {options.through:,} journeys through the step.")
 
 

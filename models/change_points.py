@@ -12,6 +12,11 @@ differ): the root is divided by that of the *dispersion*, the variance found bet
 expected, never below 1. Where successes are rare the root is too sure of itself, and the exact
 hypergeometric probability counts, if it is the greater one.
 
+How sure the ends are, `ends_within` says: all first days (and all last days) that explain the data
+nearly as well as the best. Twice the drop of the log-likelihood at the true day is at most x with
+probability (1 - exp(-x / 2))^2 [3]_, so days up to a drop of 3.7 are a 95% interval, or more, days being
+whole. Where nobody came for some days, they are all in it: nobody can know.
+
 Slow change is no incident. A stretch must stand out from the line through as many days before and
 after it; where the data begin or end with it, the step at its one edge must be more than the step
 before that.
@@ -22,6 +27,8 @@ References
    26 (1997), 1481-1496.
 .. [2] G. Walther, "Optimal and fast detection of spatial clusters with scan statistics", Annals of
    Statistics 38 (2010), 1010-1033 (a net of windows is enough).
+.. [3] B. E. Hansen, "Sample splitting and threshold estimation", Econometrica 68 (2000), 575-603
+   (theorem 2).
 """
 
 from __future__ import annotations
@@ -34,7 +41,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 from scipy.stats import hypergeom, norm
 
-__all__ = ["Scan", "Series", "scan", "sharpen", "stretches"]
+__all__ = ["Scan", "Series", "ends_within", "scan", "sharpen", "stretches"]
 
 SHORTEST = 3
 """Days of the shortest stretch."""
@@ -42,6 +49,8 @@ _BLOCK = 128
 _AROUND = 14
 """Least number of days before and after a stretch that it is held against."""
 _STEP_Z = norm.isf(0.001)
+_NEARLY = -2 * np.log(1 - np.sqrt(0.95))
+"""Twice the drop of the log-likelihood that the true day stays under with 95%."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -142,6 +151,33 @@ def sharpen(series: Series, row: int, begin: int, end: int) -> tuple[int, int]:
     best = np.flatnonzero(root >= root.max() - 1e-9)
     best = best[np.argmin(e[best] - b[best])]  # the shortest: no idle days at its ends
     return int(b[best]), int(e[best])
+
+
+def ends_within(
+    series: Series, row: int, begin: int, end: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last day that may be the true `begin`, and the true `end`, each at 95%.
+
+    >>> series = Series(np.full((1, 12), 9.0), np.array([[0, 0, 0, 1, 7, 8, 7, 1, 0, 0, 0, 0.0]]))
+    >>> ends_within(series, 0, 4, 7)
+    ((3, 4), (7, 8))
+    """
+    days = series.trials.shape[1]
+    reach = end - begin
+    one = series.take(np.array([row]))
+    scatter = float(dispersion(one)[0])
+
+    def within(b: Ints, e: Ints, moved: Ints, best: int) -> tuple[int, int]:
+        root = _roots(one, b, e, 1, 0.0, steps=False)[0]
+        near = moved[(root[moved == best] ** 2 - root**2) / scatter <= _NEARLY]
+        return int(near.min()), int(near.max())
+
+    begins = np.arange(max(begin - reach, 0), end)
+    ends = np.arange(begin + 1, min(end + reach, days) + 1)
+    return (
+        within(begins, np.full_like(begins, end), begins, begin),
+        within(np.full_like(ends, begin), ends, ends, end),
+    )
 
 
 def dispersion(series: Series) -> Floats:

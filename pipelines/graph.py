@@ -84,7 +84,7 @@ def _execute(run: Run) -> dict[str, Any]:
             min_volume=config.graph.min_volume,
             window=config.graph.window,
             pause=config.session.gap,
-            mean_value=value / converted if converted else None,
+            mean_value=value / converted if value > 0 else None,
         ),
     )
     name = digest_of(run.run_id, "graph")

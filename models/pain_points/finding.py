@@ -136,6 +136,8 @@ class Finding:
     journeys_query: str
     begins: date | None = None
     ends: date | None = None
+    begins_within: tuple[date, date] | None = None
+    ends_within: tuple[date, date] | None = None
     cost_value: float | None = None
     also: tuple[str, ...] = field(default=())
     level: str = "touchpoint"
@@ -169,6 +171,7 @@ def findings_table(findings: Sequence[Finding]) -> pa.Table:
 def _row(rank: int, found: Finding) -> dict:
     contrast = found.contrast
     low, high = contrast.interval
+    begins, ends = found.begins_within or (None, None), found.ends_within or (None, None)
     return {
         "rank": rank,
         "kind": found.kind,
@@ -178,7 +181,11 @@ def _row(rank: int, found: Finding) -> dict:
         "segment": found.segment,
         "segment_value": found.segment_value,
         "begins": found.begins,
+        "begins_earliest": begins[0],
+        "begins_latest": begins[1],
         "ends": found.ends,
+        "ends_earliest": ends[0],
+        "ends_latest": ends[1],
         "unit": contrast.unit,
         "measured": contrast.shown(contrast.mean),
         "measured_low": low,

@@ -23,13 +23,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from models.absorbing_chain import START
-from models.change_points import Scan, Series, scan, sharpen
+from models.change_points import Scan, Series, ends_within, scan, sharpen
 from models.intervals import benjamini_hochberg
 from models.pain_points.daily import Key, StepCounts, day_of
 from models.pain_points.evidence import (
@@ -224,6 +225,7 @@ def _incident(
         None if masked.squares is None else masked.squares * calm,
     )
     begin, end = sharpen(series, firmest.row, firmest.begin, firmest.end)
+    begins, ends = ends_within(series, firmest.row, begin, end)
     near = [h for h in group if h.root >= _NEAR * firmest.root]
     contrasts = {id(h): h.contrast(begin, end, calm) for h in group}
     told = [h for h in near if contrasts[id(h)].trials >= settings.least_in_period] or [firmest]
@@ -256,7 +258,28 @@ def _incident(
         for h in others[:_LISTED]
         if contrasts[id(h)].excess_low > 0
     )
-    return replace(finding, also=also), begin, end
+    began = _dates(counts, begins)
+    ended = None if finding.ends is None else _dates(counts, (ends[0] - 1, ends[1] - 1))
+    sentence = f"{finding.sentence} {_when(began, ended)}".rstrip()
+    return (
+        replace(finding, sentence=sentence, also=also, begins_within=began, ends_within=ended),
+        begin,
+        end,
+    )
+
+
+def _dates(counts: StepCounts, days: tuple[int, int]) -> tuple[date, date]:
+    return day_of(counts.first + days[0]), day_of(counts.first + days[1])
+
+
+def _when(began: tuple[date, date], ended: tuple[date, date] | None) -> str:
+    """How sure the days are, in words; nothing where they are."""
+    told = [
+        f"{verb} between {days[0]} and {days[1]}"
+        for verb, days in (("began", began), ("ended", ended))
+        if days is not None and days[0] != days[1]
+    ]
+    return f"It {' and '.join(told)} (95% interval)." if told else ""
 
 
 def _overlap(one: _Hit, other: _Hit) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -88,21 +89,31 @@ def test_arrivals_are_departures(example: WorkedExample) -> None:
 def test_the_planted_incidents_are_found_dated_and_tied(example: WorkedExample) -> None:
     """Two findings, no more: payments failing for everybody, and a bug of mobile users' checkout.
 
-    The data's own first and last error events are the dates, within three days.
+    Their days are those of the data's own first and last error events, within three days, and the
+    planted days are in their intervals, within one.
     """
     rows = example.rows(
-        "SELECT node, target, segment, segment_value, begins, ends FROM published.pain_points ORDER BY rank"
+        "SELECT node, target, segment, segment_value, begins, ends, begins_earliest, begins_latest, "
+        "ends_earliest, ends_latest FROM published.pain_points ORDER BY rank"
     )
     assert [row[:4] for row in rows] == [
         ("payment_details", "payment_error", "all", "all"),
         ("shipping_details", "checkout_bug", "platform", "mobile"),
     ]
-    for node, target, _, _, begins, ends in rows:
+    planted = {
+        "payment_error": (date(2024, 5, 19), date(2024, 6, 7)),
+        "checkout_bug": (date(2024, 4, 9), date(2024, 5, 9)),
+    }
+    day = timedelta(days=1)
+    for _, target, _, _, begins, ends, *within in rows:
         ((first, last),) = example.rows(
             f"SELECT min(timestamp::DATE), max(timestamp::DATE) FROM {_RAW} WHERE event = '{target}'"
         )
-        assert abs((begins - first).days) <= 3, node
-        assert abs((ends - last).days) <= 3, node
+        assert abs((begins - first).days) <= 3, target
+        assert abs((ends - last).days) <= 3, target
+        began, ended = planted[target]
+        assert within[0] <= began <= within[1], target
+        assert within[2] - day <= ended <= within[3] + day, target
 
 
 def test_findings_are_shown_by_their_own_queries(example: WorkedExample) -> None:

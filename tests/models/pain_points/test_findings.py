@@ -37,12 +37,17 @@ def test_the_plant_is_the_one_finding(found: Found) -> None:
 
 
 def test_incidents_have_their_days(found: Found) -> None:
-    """Begin and end are those planted, within three days; what has no dates is given none."""
+    """Begin and end are those planted, within three days and within their intervals; what has no dates
+    is given none.
+    """
     plant, *_, (row,) = found
     for name in ("begins", "ends"):
         planted, told = getattr(plant, name), row[name]
         assert (told is None) == (planted is None)
         assert planted is None or abs((told - planted).days) <= 3
+        earliest, latest = row[f"{name}_earliest"], row[f"{name}_latest"]
+        assert planted is None or earliest <= planted <= latest
+        assert (earliest is None) == (latest is None) == (planted is None)
 
 
 def test_the_query_shows_the_number(found: Found) -> None:
