@@ -373,6 +373,15 @@ class Lake(_Model):
     max_record_mb: int = Field(default=16, ge=1, le=1024)
 
 
+class Retention(_Model):
+    """Which published versions stay, to roll back to: the newest, and the younger ones."""
+
+    versions: int = Field(default=2, ge=1)
+    """So many of the newest stay, however old they are."""
+    age: Duration | None = None
+    """And all that were published less than this ago."""
+
+
 def default_stages() -> tuple[str, ...]:
     """The phases of a customer's life, in order."""
     return ("awareness", "consideration", "purchase", "service", "loyalty", "advocacy")
@@ -398,6 +407,7 @@ class Config(_Model):
     attribution: Attribution = Attribution()
     personas: Personas = Personas()
     privacy: Privacy = Privacy()
+    retention: Retention = Retention()
     lake: Lake = Lake()
 
     @property

@@ -13,6 +13,7 @@ __all__ = [
     "FootpathError",
     "InputError",
     "LockHeld",
+    "NewerWarehouse",
     "Problem",
     "StageOrderError",
     "UnsupportedRunner",
@@ -77,3 +78,9 @@ class UnsupportedRunner(FootpathError):
     """The Beam runner or mode is known to lose or mix up data."""
 
     exit_code = 8
+
+
+class NewerWarehouse(FootpathError):
+    """The warehouse was written by a newer footpath, in a layout that is not known here."""
+
+    exit_code = 9

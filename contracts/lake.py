@@ -2,7 +2,7 @@
 
 A `Manifest` lists, for every table, the immutable files that hold it. Readers follow ``current``; a
 run changes only its draft. Paths in a manifest are relative to the warehouse, so that a
-warehouse can be moved.
+warehouse can be moved. A manifest carries the number of its *layout*; a newer one than `LAYOUT` is refused.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import shutil
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DataFile", "Lake", "Manifest", "StageRecord", "digest_of", "write_atomically"]
+from contracts.errors import NewerWarehouse
+
+__all__ = ["LAYOUT", "DataFile", "Lake", "Manifest", "StageRecord", "digest_of", "write_atomically"]
+
+LAYOUT = 1
+"""What a manifest means; raised when an older footpath would misread a newer warehouse."""
 
 
 def digest_of(*parts: Any) -> str:
@@ -63,20 +69,35 @@ class Manifest:
     """Every table of a version."""
 
     version: int = 0
+    published_at: str = ""
+    """When it was published, ISO 8601; empty in a draft."""
     tables: dict[str, list[DataFile]] = field(default_factory=dict)
     stages: dict[str, StageRecord] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The manifest as text."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+        return json.dumps({"layout": LAYOUT, **asdict(self)}, indent=1, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """The manifest that `to_json` wrote."""
+        """The manifest that `to_json` wrote.
+
+        Raises
+        ------
+        NewerWarehouse
+            If it is of a layout that is not known here.
+        """
         document = json.loads(text)
+        layout = document.get("layout", 1)
+        if layout > LAYOUT:
+            raise NewerWarehouse(
+                f"the warehouse has layout {layout}, and this footpath reads layouts up to {LAYOUT}: "
+                "a newer footpath wrote it; install that one, or name another warehouse"
+            )
         return cls(
             version=document["version"],
+            published_at=document.get("published_at", ""),
             tables={
                 name: [DataFile(**entry) for entry in files]
                 for name, files in document["tables"].items()
@@ -125,6 +146,18 @@ class Lake:
         except FileNotFoundError:
             return Manifest()
 
+    def versions(self) -> list[int]:
+        """Numbers of the versions that are there, ascending."""
+        folders = (self.root / "versions").glob("*/manifest.json")
+        return sorted(int(path.parent.name) for path in folders if path.parent.name.isdigit())
+
+    def version(self, number: int) -> Manifest:
+        """The manifest of a version that is there."""
+        return Manifest.from_json((self._folder(number) / "manifest.json").read_text("utf-8"))
+
+    def _folder(self, number: int) -> Path:
+        return self.root / "versions" / f"{number:06d}"
+
     def draft(self) -> Manifest:
         """The draft's manifest; a copy of the published one if there is no draft of that version."""
         published = self.published()
@@ -145,21 +178,34 @@ class Lake:
         shutil.rmtree(self.draft_folder, ignore_errors=True)
 
     def publish(self, manifest: Manifest) -> Path:
-        """Turn the draft's folder into the next version and switch ``current`` to it.
-
-        The switch is one rename of a symbolic link; whatever was open stays readable.
-        """
-        versions = self.root / "versions"
-        versions.mkdir(parents=True, exist_ok=True)
-        taken = [int(folder.name) for folder in versions.iterdir() if folder.name.isdigit()]
-        manifest.version = max(taken, default=0) + 1
+        """Turn the draft's folder into the next version and switch ``current`` to it."""
+        manifest.version = max(self.versions(), default=0) + 1
+        manifest.published_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.save_draft(manifest)
-        target = versions / f"{manifest.version:06d}"
+        target = self._folder(manifest.version)
+        target.parent.mkdir(parents=True, exist_ok=True)
         self.draft_folder.rename(target)
-        link = self.root / f".current.{uuid.uuid4().hex}"
-        link.symlink_to(target.relative_to(self.root))
-        link.replace(self.current)
+        self.switch(manifest.version)
         return target
+
+    def switch(self, number: int) -> None:
+        """Make a version the one that readers follow.
+
+        That is one rename of a symbolic link; whatever was open stays readable.
+        """
+        link = self.root / f".current.{uuid.uuid4().hex}"
+        link.symlink_to(self._folder(number).relative_to(self.root))
+        link.replace(self.current)
+
+    def retire(self, numbers: Iterable[int]) -> None:
+        """Delete versions, each as a whole; files of tables that only they named go at the next `sweep`.
+
+        A database that somebody has open stays readable until it is closed.
+        """
+        for number in numbers:
+            self._folder(number).rename(self.root / "versions" / f".{number:06d}")
+        for leftover in (self.root / "versions").glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def scratch(self, stage: str) -> Path:
         """An empty folder for the spills of a stage; seen by all workers."""

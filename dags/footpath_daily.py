@@ -46,6 +46,7 @@ FINAL = {
     5: "a check failed",
     7: "a stage before this one is missing",
     8: "the Beam runner is refused",
+    9: "a newer footpath wrote the warehouse",
 }
 """Exit codes that another try would end with again."""
 

@@ -25,7 +25,8 @@ __all__ = ["app", "main"]
 _EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 wrong usage, 3 configuration, 4 input missing, "
     "5 a check failed and nothing was published, 6 the warehouse is locked, "
-    "7 a stage before this one is missing, 8 the Beam runner is refused."
+    "7 a stage before this one is missing, 8 the Beam runner is refused, "
+    "9 a newer footpath wrote the warehouse."
 )
 
 app = typer.Typer(
@@ -161,37 +162,44 @@ def run(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what a run would do, and why; do nothing.")
     ] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Read every file anew and compute everything.")
+    ] = False,
 ) -> None:
     """Run everything that new files or a changed configuration call for, and publish."""
     if explain:
-        _explain(context.obj, _load(config, day), beam or [])
+        _explain(context.obj, _load(config, day), beam or [], full_refresh)
         return
     from footpath.publication import results
     from footpath.running import STAGES
 
-    done = _run(context.obj, _load(config, day), STAGES, beam)
+    done = _run(context.obj, _load(config, day), STAGES, beam, full_refresh)
     if context.obj is LogFormat.TEXT:
         typer.echo("\n".join(results(done.lake)))
 
 
 def _run(
-    log_format: LogFormat, config: Config, stages: Sequence[str], beam: list[str] | None
+    log_format: LogFormat,
+    config: Config,
+    stages: Sequence[str],
+    beam: list[str] | None,
+    full_refresh: bool = False,
 ) -> Run:
     """Run stages; the last line for schedulers is what was done, as JSON."""
     from footpath.observing import summary
     from footpath.running import run_stages
 
-    done = run_stages(config, stages, beam or [])
+    done = run_stages(config, stages, beam or [], full_refresh)
     if log_format is LogFormat.JSON:
         typer.echo(json.dumps(summary(done)))
     return done
 
 
-def _explain(log_format: LogFormat, config: Config, beam: list[str]) -> None:
+def _explain(log_format: LogFormat, config: Config, beam: list[str], full_refresh: bool) -> None:
     from footpath.planning import explain, told
     from pipelines.job import Run
 
-    run = Run.begin(config, beam)
+    run = Run.begin(config, beam, full_refresh)
     plans = list(explain(run))
     if log_format is LogFormat.JSON:
         typer.echo(json.dumps([asdict(plan) for plan in plans]))
@@ -324,6 +332,30 @@ def status(context: typer.Context, config: ConfigOption = _CONFIG) -> None:
     else:
         typer.echo(f"{lake.root}: nothing published yet")
     for line in told(last_summary(lake)):
+        typer.echo(line)
+
+
+@app.command()
+def versions(config: ConfigOption = _CONFIG) -> None:
+    """List the published versions that are kept, the newest first."""
+    from contracts.lake import Lake
+    from footpath.versions import told
+
+    for line in told(Lake(_load(config).warehouse)):
+        typer.echo(line)
+
+
+@app.command()
+def rollback(
+    version: Annotated[
+        int | None, typer.Argument(help="Its number.", show_default="the one before the current")
+    ] = None,
+    config: ConfigOption = _CONFIG,
+) -> None:
+    """Let readers follow an earlier version again, or a later one."""
+    from footpath.versions import rollback as go_back
+
+    for line in go_back(_load(config), version):
         typer.echo(line)
 
 

@@ -97,7 +97,7 @@ def _ingest(run: Run, stage: Stage) -> StagePlan:
     for source in run.config.sources:
         reason = ""
         if run.base.version and source not in plan.kept:
-            reason = ", all anew: its declaration changed, or it is new"
+            reason = ", all anew: its declaration changed, it is new, or all is to be refreshed"
         details.append(f"{source}: {new_of[source]} of {listed_of[source]} files{reason}")
     if not plan.files:
         why += "; the listing changed (files gone, or another as_of)"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-import shutil
 from collections.abc import Sequence
 
 from contracts.config import Config
-from contracts.lake import Manifest
 from contracts.lock import locked
 from footpath.console import progress
 from footpath.observing import observe
+from footpath.versions import retire
 from pipelines.job import Run, Stage, run_stage
 
 __all__ = ["STAGES", "is_unpublished", "run_stages", "stage_of"]
@@ -20,13 +19,14 @@ STAGES = ("ingest", "resolve", "sessionize", "journeys", "personas", "graph", "p
 """Stages in the order in which they run."""
 
 _LOG = logging.getLogger("footpath")
-_VERSIONS_KEPT = 2
 
 
-def run_stages(config: Config, names: Sequence[str], beam_args: Sequence[str]) -> Run:
+def run_stages(
+    config: Config, names: Sequence[str], beam_args: Sequence[str], full_refresh: bool = False
+) -> Run:
     """Run the named stages under the warehouse's lock; publish if `publish` is among them."""
     with locked(config.warehouse), progress(len(names)) as step:
-        run = Run.begin(config, beam_args)
+        run = Run.begin(config, beam_args, full_refresh)
         try:
             for name in names:
                 step(name)
@@ -50,7 +50,7 @@ def _run_stage(run: Run, name: str) -> None:
     if name == "publish" and is_unpublished(run):
         folder = run.lake.publish(run.draft)
         _LOG.info("published version %s", folder.name, extra={"stage": name})
-        _retire_versions(run)
+        retire(run.lake, run.config.retention)
 
 
 def is_unpublished(run: Run) -> bool:
@@ -63,15 +63,3 @@ def stage_of(name: str) -> Stage:
     module = "footpath.publication" if name == "publish" else f"pipelines.{name}"
     stage: Stage = importlib.import_module(module).STAGE
     return stage
-
-
-def _retire_versions(run: Run) -> None:
-    """Keep the newest versions, drop the others and the data files that only they named.
-
-    A database that somebody has open stays readable until it is closed.
-    """
-    folders = sorted((run.lake.root / "versions").iterdir())
-    for old in folders[:-_VERSIONS_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
-    kept = [(f / "manifest.json").read_text("utf-8") for f in folders[-_VERSIONS_KEPT:]]
-    run.lake.sweep([Manifest.from_json(text) for text in kept])

@@ -105,9 +105,8 @@ class IngestPlan:
         } - {file.path for file in listed}
         if gone:
             raise InputError(
-                "a source's declaration changed, so its files must be read anew, but some are gone: "
-                + ", ".join(sorted(gone)[:3])
-                + "; bring them back or undo the change"
+                "a source's declaration changed, or a full refresh was asked for, so its files must be read anew, "
+                f"but some are gone: {', '.join(sorted(gone)[:3])}; bring them back, or undo the change"
             )
 
 

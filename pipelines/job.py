@@ -78,11 +78,22 @@ class Run:
     """Beam's counters of the stage that runs."""
 
     @classmethod
-    def begin(cls, config: Config, beam_args: Sequence[str] = ()) -> Run:
-        """Open the warehouse's draft with the given Beam options."""
+    def begin(
+        cls, config: Config, beam_args: Sequence[str] = (), full_refresh: bool = False
+    ) -> Run:
+        """Open the warehouse's draft with the given Beam options.
+
+        A full refresh starts from no draft, and from a base in which no stage has run: every source is read anew.
+        Its tables are still there, for what tells of the past (runs, fits, changes) goes on from them.
+        """
         lake = Lake(config.warehouse)
         options, threads = options_for(beam_args)
-        return cls(config, lake, lake.published(), lake.draft(), options, threads)
+        if not full_refresh:
+            return cls(config, lake, lake.published(), lake.draft(), options, threads)
+        base = lake.published()
+        base.stages.clear()
+        base.tables.pop("event_keys", None)
+        return cls(config, lake, base, base.copy(), options, threads)
 
     @property
     def now(self) -> datetime:

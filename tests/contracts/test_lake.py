@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from contracts.lake import DataFile, Lake, Manifest, StageRecord, digest_of, write_atomically
+from contracts.errors import NewerWarehouse
+from contracts.lake import (
+    LAYOUT,
+    DataFile,
+    Lake,
+    Manifest,
+    StageRecord,
+    digest_of,
+    write_atomically,
+)
 
 
 def manifest(*names: str) -> Manifest:
@@ -138,6 +148,15 @@ def test_a_failed_write_leaves_the_old_text(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="disk full"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
+
+
+def test_a_newer_layout_is_refused_and_an_unnamed_one_is_the_first():
+    """Nothing of a warehouse that a newer footpath wrote is guessed at."""
+    document = json.loads(manifest("a").to_json())
+    assert document.pop("layout") == LAYOUT
+    assert Manifest.from_json(json.dumps(document)) == manifest("a")
+    with pytest.raises(NewerWarehouse, match=f"has layout {LAYOUT + 1}, .* up to {LAYOUT}: "):
+        Manifest.from_json(json.dumps({**document, "layout": LAYOUT + 1}))
 
 
 def test_digests_depend_on_values_and_not_on_the_order_of_keys():

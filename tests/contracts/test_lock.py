@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -43,8 +44,10 @@ def test_a_failed_run_frees_the_warehouse(tmp_path: Path):
         pass
 
 
-def test_a_killed_process_leaves_no_lock(tmp_path: Path):
-    """The operating system drops it, however the holder ended."""
+def test_the_lock_of_a_killed_process_is_taken_over_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """The operating system drops it, however the holder ended; only one that ended by itself takes its name out."""
     with subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -56,5 +59,9 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path):
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-    with locked(tmp_path):
-        pass
+    for expected in ([f"process {holder.pid} on {socket.gethostname()} since "], []):
+        caplog.clear()
+        with locked(tmp_path):
+            pass
+        assert len(caplog.messages) == len(expected)
+        assert all(text in line for text, line in zip(expected, caplog.messages, strict=True))
