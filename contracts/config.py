@@ -373,6 +373,14 @@ class Lake(_Model):
     max_record_mb: int = Field(default=16, ge=1, le=1024)
 
 
+class Publish(_Model):
+    """What the published database is."""
+
+    embed: bool = True
+    """Whether it holds the large tables itself, and can be handed around; or reads them from the warehouse, so that
+    publication does not copy all history."""
+
+
 class Retention(_Model):
     """Which published versions stay, to roll back to: the newest, and the younger ones."""
 
@@ -407,6 +415,7 @@ class Config(_Model):
     attribution: Attribution = Attribution()
     personas: Personas = Personas()
     privacy: Privacy = Privacy()
+    publish: Publish = Publish()
     retention: Retention = Retention()
     lake: Lake = Lake()
 

@@ -30,7 +30,8 @@ _SQL = ("macros", "tables", "views", "checks", "report")
 def _fingerprint(run: Run) -> str:
     tables = [name for name in TABLES if name != "runs"]  # which every publication adds to
     config = run.config
-    declared = (config.project, config.stages, config.journey.gap)
+    referred = None if config.publish.embed else str(run.lake.root.resolve())
+    declared = (config.project, config.stages, config.journey.gap, referred)
     written = [(file.name, file.text) for folder in _SQL for file in statements(folder)]
     return digest_of("publish", 1, run.draft.names(*tables), run.watermark, declared, written)
 
@@ -53,6 +54,7 @@ def _execute(run: Run) -> dict[str, Any]:
         stages=run.config.stages,
         namespaces=run.config.namespaces,
         attributes=run.config.attributes,
+        embed=run.config.publish.embed,
     )
     _refuse_broken(database)
     build_report(database, run.lake.draft_folder / REPORT, run.config.project)

@@ -32,6 +32,7 @@ from pathlib import Path
 import duckdb
 
 from contracts.schemas import TABLES
+from sql.publish import LARGE
 from sql.statements import open_database
 
 __all__ = ["digest", "digest_connection"]
@@ -69,7 +70,9 @@ def digest(
 def digest_connection(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Content hash of every table of the connection's only database."""
     tables = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
+        "SELECT table_name FROM duckdb_tables() WHERE NOT internal UNION ALL "
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal AND view_name IN $large ORDER BY 1",
+        {"large": list(LARGE)},
     ).fetchall()
     personas = _places_of_personas(connection) if ("personas",) in tables else {}
     return {

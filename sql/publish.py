@@ -7,7 +7,8 @@ DuckDB 1.2 and newer open. Steps, in order:
    types that `contracts.schemas` declares; a table without files is empty, a column that older
    files lack is null;
 2. ``sql/macros/*.sql``;
-3. every table of the lake: by ``sql/tables/<table>.sql`` where there is one, else as a copy;
+3. every table of the lake: by ``sql/tables/<table>.sql`` where there is one, else as a copy, or, for
+   one of `LARGE` if nothing is embedded, as a view over the lake's files by their absolute paths;
    then the other files of ``sql/tables/``, which compute from those;
 4. comments on tables and columns from `contracts.schemas`;
 5. ``sql/views/*.sql``;
@@ -38,7 +39,17 @@ from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
 from sql.statements import statements
 
-__all__ = ["PERIOD_NAMES", "STORAGE_VERSION", "publish_database"]
+__all__ = ["LARGE", "PERIOD_NAMES", "STORAGE_VERSION", "publish_database"]
+
+LARGE = (
+    "events",
+    "touchpoints",
+    "sessions",
+    "identities",
+    "journey_personas",
+    "customer_personas",
+)
+"""Tables that grow with the input and are published as they lie in the lake."""
 
 STORAGE_VERSION = "v1.2.0"
 """Oldest DuckDB that opens the database."""
@@ -75,6 +86,7 @@ def publish_database(
     stages: Sequence[str],
     namespaces: Sequence[str] = (),
     attributes: Sequence[str] = (),
+    embed: bool = True,
     threads: int | None = None,
     memory_limit: str = "1GB",
 ) -> dict[str, int]:
@@ -94,6 +106,8 @@ def publish_database(
         The stages in their order.
     namespaces, attributes : sequence of str
         What the configuration declares (`contracts.schemas.table_columns`).
+    embed : bool
+        Whether the database holds the large tables itself, or refers to the files.
     threads : int, optional
         Threads DuckDB may use; default: one a core.
     memory_limit : str
@@ -102,7 +116,7 @@ def publish_database(
     Returns
     -------
     dict of str to int
-        Rows of every table of the database.
+        Rows of every table of the database, and of the views that stand for one.
 
     Raises
     ------
@@ -139,7 +153,7 @@ def publish_database(
             f"ATTACH {literal(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
         connection.execute("USE footpath")
-        _build(connection, declared)
+        _build(connection, declared, {} if embed else files)
         _store_examples(connection)
         _store_checks(connection, check_connection(connection))
         rows = _count_rows(connection)
@@ -161,18 +175,28 @@ def _open_lake(
 ) -> None:
     """A view ``lake.<table>`` over the files of each table, with the declared columns."""
     for name, columns in declared.items():
-        empty = ", ".join(f"NULL::{_duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns)
-        rows = f"SELECT {empty} WHERE false"
-        if paths := sorted({str(path) for path in files.get(name, ())}):
-            listed = ", ".join(map(literal, paths))
-            rows += (
-                f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], "
-                "union_by_name = true, hive_partitioning = false)"
-            )
-        typed = ", ".join(
-            f"{identifier(c.name)}::{_duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns
+        rows = _rows_of(columns, files.get(name, ()))
+        connection.execute(f"CREATE VIEW lake.{identifier(name)} AS {rows}")
+
+
+def _rows_of(columns: Sequence[Column], files: Iterable[Path]) -> str:
+    """SQL for the rows of some files; it means the same from any folder and in any time zone."""
+    empty = ", ".join(f"NULL::{_duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns)
+    rows = f"SELECT {empty} WHERE false"
+    if paths := sorted({str(path.resolve()) for path in files}):
+        listed = ", ".join(map(literal, paths))
+        rows += (
+            f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], "
+            "union_by_name = true, hive_partitioning = false)"
         )
-        connection.execute(f"CREATE VIEW lake.{identifier(name)} AS SELECT {typed} FROM ({rows})")
+    return f"SELECT {', '.join(map(_typed, columns))} FROM ({rows})"
+
+
+def _typed(column: Column) -> str:
+    name, kind = identifier(column.name), _duckdb_type(column.type)
+    # A cast would take a time into the zone of whoever reads.
+    value = f"make_timestamp(epoch_us({name}))" if kind == "TIMESTAMP" else f"{name}::{kind}"
+    return f"{value} AS {name}"
 
 
 def _declare_settings(
@@ -211,15 +235,24 @@ def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[s
     )
 
 
-def _build(connection: duckdb.DuckDBPyConnection, declared: Mapping[str, Sequence[Column]]) -> None:
+def _build(
+    connection: duckdb.DuckDBPyConnection,
+    declared: Mapping[str, Sequence[Column]],
+    referred: Mapping[str, Sequence[Path]],
+) -> None:
     for macro in statements("macros"):
         connection.execute(macro.text)
     written = {file.name: file.text for file in statements("tables")}
     for name, columns in declared.items():
+        about = f"one row per {TABLES[name].grain}; key: {', '.join(TABLES[name].key)}"
+        if name in LARGE and referred.get(name):
+            rows = _rows_of(columns, referred[name])
+            connection.execute(f"CREATE VIEW {identifier(name)} AS {rows}")
+            _comment(connection, name, about, columns, "VIEW")
+            continue
         copy = f"CREATE TABLE {identifier(name)} AS SELECT * FROM lake.{identifier(name)}"
         connection.execute(written.pop(name, copy))
-        key = ", ".join(TABLES[name].key)
-        _comment(connection, name, f"one row per {TABLES[name].grain}; key: {key}", columns)
+        _comment(connection, name, about, columns)
     for text in written.values():
         connection.execute(text)
     for view in statements("views"):
@@ -254,9 +287,13 @@ def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[Check
 
 
 def _comment(
-    connection: duckdb.DuckDBPyConnection, table: str, about: str, columns: Iterable[Column]
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    about: str,
+    columns: Iterable[Column],
+    kind: str = "TABLE",
 ) -> None:
-    connection.execute(f"COMMENT ON TABLE {identifier(table)} IS {literal(about)}")
+    connection.execute(f"COMMENT ON {kind} {identifier(table)} IS {literal(about)}")
     for column in columns:
         target = f"{identifier(table)}.{identifier(column.name)}"
         connection.execute(f"COMMENT ON COLUMN {target} IS {literal(column.comment)}")
@@ -264,7 +301,10 @@ def _comment(
 
 def _count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     tables = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'footpath' ORDER BY 1"
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'footpath' UNION ALL "
+        "SELECT view_name FROM duckdb_views() WHERE database_name = 'footpath' AND view_name IN $large "
+        "ORDER BY 1",
+        {"large": list(LARGE)},
     ).fetchall()
     return {
         name: connection.execute(f"SELECT count(*) FROM {identifier(name)}").fetchall()[0][0]

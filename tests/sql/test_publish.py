@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.schemas import TABLES, table_columns, table_schema
-from sql.publish import publish_database
+from sql.digest import digest_connection
+from sql.publish import LARGE, publish_database
 from tests.small_world import (
     ATTRIBUTES,
     NAMESPACES,
@@ -69,6 +70,33 @@ def test_an_outcome_follows_from_conversion_watermark_and_gap(tmp_path: Path) ->
             "quiet for longer": "lapsed",
             "under way": "open",
         }
+
+
+def test_a_database_that_refers_to_the_lake_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not embedded, the large tables are views: same rows, types and comments, from any folder."""
+    files = write_lake(tmp_path / "lake", small_world(40), parts=3)
+    told = []
+    for embed in (True, False):
+        path = tmp_path / f"{embed}.duckdb"
+        rows = publish_database(path, files, **SETTINGS, embed=embed)
+        monkeypatch.chdir(tmp_path / "lake")
+        with duckdb.connect(str(path), read_only=True) as con:
+            columns = con.sql(
+                "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+                "WHERE NOT internal ORDER BY ALL"
+            ).fetchall()
+            about = con.sql(
+                "SELECT table_name, comment FROM duckdb_tables() UNION ALL "
+                "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
+            ).fetchall()
+            views = con.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+            told.append((rows, columns, about, digest_connection(con)))
+        referred = set(LARGE) & {name for (name,) in views}
+        assert referred == (set() if embed else set(LARGE) & set(files))
+    assert told[0] == told[1]
+    assert set(LARGE) <= set(told[1][-1])
 
 
 def test_every_table_holds_the_rows_of_its_files(tmp_path: Path) -> None:
