@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -132,6 +134,16 @@ class Consent(_Model):
         return tuple(str(v).lower() if isinstance(v, bool) else str(v) for v in many)
 
 
+def _dropped(value: Any) -> Any:
+    """Names alone are dropped."""
+    if isinstance(value, str):
+        value = [value]
+    return dict.fromkeys(value, "drop") if isinstance(value, list | tuple) else value
+
+
+FreeText = Annotated[dict[Name, Literal["drop", "redact"]], BeforeValidator(_dropped)]
+
+
 class Source(_Model):
     """A feed: where its files are, how they are written, and what their fields mean."""
 
@@ -155,6 +167,9 @@ class Source(_Model):
     identifiers: dict[Name, Expression] = Field(min_length=1)
     attributes: dict[Name, Expression] = {}
     consent: Consent | None = None
+    free_text: FreeText = {}
+    """Attributes, page or transaction_id that hold what people wrote, and what becomes of it: drop, or
+    redact what the project's patterns find."""
     lines_of_receipt: bool = False
     """Events with one transaction_id are lines of one receipt: one touchpoint, values added."""
 
@@ -167,6 +182,11 @@ class Source(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Source:
+        texts = {"page", "transaction_id", *self.attributes}
+        if unknown := sorted(set(self.free_text) - texts):
+            raise ValueError(
+                f"free_text names {', '.join(unknown)}; allowed: {', '.join(sorted(texts))}"
+            )
         if self.lines_of_receipt and self.fields.transaction_id is None:
             raise ValueError(
                 "lines_of_receipt needs fields.transaction_id, which names the receipt"
@@ -363,6 +383,24 @@ class Privacy(_Model):
 
     key_env: str = "FOOTPATH_KEY"
     """Environment variable with the key for hashing personal identifiers."""
+    key_file: Path | None = None
+    """File with the key, outside the warehouse, where the environment does not hold it."""
+    redact: tuple[Literal["email", "ip", "card", "phone"], ...] = ("email", "ip", "card", "phone")
+    """What is replaced in free text that is redacted."""
+    patterns: dict[Name, str] = {}
+    """Further patterns for it (RE2), by what they find: name, plate ..."""
+    former_key_envs: tuple[str, ...] = ()
+    """Environment variables with earlier keys: erasures that were ordered under them go on to hold."""
+
+    @field_validator("patterns")
+    @classmethod
+    def _compiles(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, pattern in value.items():
+            try:
+                pc.match_substring_regex(pa.array([""]), pattern)
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{name}: {error}; patterns are those of RE2") from None
+        return value
 
 
 class Lake(_Model):

@@ -135,9 +135,17 @@ def _anchored(config: Config, base: Path, day: date | None) -> Config:
     if profile := personas.profile:
         anchored = profile.model_copy(update={"paths": tuple(anchor(p) for p in profile.paths)})
         personas = personas.model_copy(update={"profile": anchored})
+    privacy = config.privacy
+    if privacy.key_file is not None:
+        privacy = privacy.model_copy(update={"key_file": Path(anchor(str(privacy.key_file)))})
     warehouse = Path(anchor(str(config.warehouse)))
     return config.model_copy(
-        update={"sources": sources, "warehouse": warehouse, "personas": personas}
+        update={
+            "sources": sources,
+            "warehouse": warehouse,
+            "personas": personas,
+            "privacy": privacy,
+        }
     )
 
 

@@ -78,6 +78,7 @@ RECORD_TABLES = (
             Column("dead_letters", pa.int64(), "records that could not be read or mapped"),
             Column("quarantined", pa.int64(), "records held as suspicious"),
             Column("withheld", pa.int64(), "records without the consent their source requires"),
+            Column("erased", pa.int64(), "records of persons who were erased"),
         ),
         bookkeeping=True,
     ),

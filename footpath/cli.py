@@ -368,6 +368,21 @@ def digest(config: ConfigOption = _CONFIG) -> None:
         typer.echo(f"{value}  {name}")
 
 
+@app.command()
+def forget(
+    namespace: Annotated[str, typer.Argument(help="Namespace of an identifier of the person.")],
+    value: Annotated[str, typer.Argument(help="Its value, as a source would give it.")],
+    config: ConfigOption = _CONFIG,
+    beam: BeamArguments = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would go.")] = False,
+) -> None:
+    """Erase a person from every table, file, version and log, for good; later files can't bring them back."""
+    from footpath.erasing import forget as erase
+
+    for line in erase(_load(config), namespace, value, sure=yes, beam_args=beam or []):
+        typer.echo(line)
+
+
 identity_app = typer.Typer(no_args_is_help=True, help="Who is who: explain, split, try out.")
 app.add_typer(identity_app, name="identity")
 
@@ -405,6 +420,25 @@ def identity_sensitivity(config: ConfigOption = _CONFIG, beam: BeamArguments = N
     from footpath.sensitivity import sensitivity
 
     for line in sensitivity(_load(config), beam or []):
+        typer.echo(line)
+
+
+privacy_app = typer.Typer(no_args_is_help=True, help="Personal data: prove that none is kept.")
+app.add_typer(privacy_app, name="privacy")
+
+
+@privacy_app.command("audit")
+def privacy_audit(
+    values: Annotated[
+        Path,
+        typer.Argument(help="Personal values as sources give them, one a line; none is printed."),
+    ],
+    config: ConfigOption = _CONFIG,
+) -> None:
+    """Look for raw personal values in every file of the warehouse, decoded; exit code 5 if one is there."""
+    from footpath.auditing import audit
+
+    for line in audit(_load(config), values):
         typer.echo(line)
 
 

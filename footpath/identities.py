@@ -18,7 +18,7 @@ from pipelines.job import Run
 from sql.identities import Story, find_identifiers, story_of
 from sql.statements import open_database
 
-__all__ = ["order_split", "show"]
+__all__ = ["as_known", "order_split", "show"]
 
 _SHOWN = 50
 
@@ -34,7 +34,7 @@ def show(config: Config, database: Path, value: str, events: int) -> Iterator[st
     candidates = [
         (namespace, known)
         for namespace in config.person_namespaces
-        for known in _as_known(config, namespace, value)
+        for known in as_known(config, namespace, value)
     ]
     with open_database(database) as connection:
         found = find_identifiers(connection, candidates)
@@ -57,7 +57,7 @@ def show(config: Config, database: Path, value: str, events: int) -> Iterator[st
             yield from _told(story, customer)
 
 
-def _as_known(config: Config, namespace: str, value: str) -> list[str]:
+def as_known(config: Config, namespace: str, value: str) -> list[str]:
     """How the lake would know a value: normalised, and hashed if it is personal; and as it stands."""
     spec = config.identity.namespaces[namespace]
     normal = normalise(pa.array([value]), spec.normalise)[0].as_py()
@@ -120,7 +120,7 @@ def order_split(config: Config, namespace: str, value: str, undo: bool) -> Itera
         allowed = ", ".join(config.person_namespaces)
         found = f"{namespace!r} is no namespace that a source fills"
         raise ConfigError("identity split", [Problem("NAMESPACE", found, f"allowed: {allowed}")])
-    known = _as_known(config, namespace, value)
+    known = as_known(config, namespace, value)
     if len(known) == 1 and config.identity.namespaces[namespace].personal:
         raise InputError(f"{value!r} can be no {namespace}: it does not look like one")
     lake = Lake(config.warehouse)

@@ -33,7 +33,9 @@ def _fingerprint(run: Run) -> str:
     referred = None if config.publish.embed else str(run.lake.root.resolve())
     declared = (config.project, config.stages, config.journey.gap, referred)
     written = [(file.name, file.text) for folder in _SQL for file in statements(folder)]
-    return digest_of("publish", 1, run.draft.names(*tables), run.watermark, declared, written)
+    erased = run.draft.stages["erase"].fingerprint if "erase" in run.draft.stages else None
+    names = run.draft.names(*tables)
+    return digest_of("publish", 2, names, run.watermark, declared, written, erased)
 
 
 def _execute(run: Run) -> dict[str, Any]:

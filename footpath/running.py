@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from contracts.config import Config
 from contracts.lock import locked
 from footpath.console import progress
 from footpath.observing import observe
 from footpath.versions import retire
+from pipelines.decisions import read_erasures
 from pipelines.job import Run, Stage, run_stage
 
 __all__ = ["STAGES", "is_unpublished", "run_stages", "stage_of"]
@@ -25,16 +26,37 @@ def run_stages(
     config: Config, names: Sequence[str], beam_args: Sequence[str], full_refresh: bool = False
 ) -> Run:
     """Run the named stages under the warehouse's lock; publish if `publish` is among them."""
-    with locked(config.warehouse), progress(len(names)) as step:
+    with locked(config.warehouse):
         run = Run.begin(config, beam_args, full_refresh)
-        try:
-            for name in names:
-                step(name)
-                _run_stage(run, name)
-        except BaseException as error:
-            observe(run, error)
-            raise
-        observe(run)
+        if read_erasures(run.lake):
+            run = _without_the_erased(run, beam_args, full_refresh)
+        with progress(len(names)) as step:
+            carry_out(run, names, step)
+    return run
+
+
+def carry_out(
+    run: Run, names: Sequence[str], step: Callable[[str], object] = lambda name: None
+) -> None:
+    """Run stages and leave word of it for monitors; `step` is told each name."""
+    try:
+        for name in names:
+            step(name)
+            _run_stage(run, name)
+    except BaseException as error:
+        observe(run, error)
+        raise
+    observe(run)
+
+
+def _without_the_erased(run: Run, beam_args: Sequence[str], full_refresh: bool) -> Run:
+    """Complete erasures that were begun before anything else is done."""
+    from footpath.erasing import complete_erasures, mark_applied  # it runs stages itself
+
+    for line in complete_erasures(run):
+        _LOG.info(line)
+    run = Run.begin(run.config, beam_args, full_refresh)
+    mark_applied(run)
     return run
 
 

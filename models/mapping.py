@@ -1,9 +1,9 @@
 """From raw records to events: a source's declaration, compiled once into one DuckDB SELECT.
 
 JSON records come as text; all paths of a source are extracted in one pass over each document. CSV, TSV
-and Parquet records come as columns. Every record ends in exactly one of four places: events,
-dead letters (cannot be read or mapped), quarantine (read, but implausible in time), or withheld
-(no consent; only counted).
+and Parquet records come as columns. Every record ends in exactly one of these places: events,
+dead letters (cannot be read or mapped), quarantine (read, but implausible in time), or nowhere: of records
+without consent, and of persons who were erased, only the number is kept.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,6 +36,8 @@ from contracts.sql_text import identifier, literal
 from models.dictionaries import DICTIONARY, constant, encode, map_values, strip
 from models.engine import query
 from models.identifiers import Pseudonymiser, clean_identifiers
+from models.redaction import drop, holds_address, redact, without_addresses
+from models.tombstones import Tombstones
 
 __all__ = ["PLACE", "POSITION", "Mapped", "Mapping", "compile_mapping", "map_records"]
 
@@ -78,7 +82,7 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Mapped:
-    """Where the records of a batch went; `withheld` is a number, nothing of them is kept.
+    """Where the records of a batch went; of `withheld` and `erased` nothing but their number is kept.
 
     `events` and `quarantine` hold the columns of `events` and `record_hash` (uint64, of the
     raw record); identifiers and other repetitive columns are dictionary-encoded.
@@ -88,6 +92,7 @@ class Mapped:
     dead_letters: pa.Table
     quarantine: pa.Table
     withheld: int
+    erased: int
     given: dict[str, int]
     """How many accepted or held records have a value, by place in the source's declaration."""
 
@@ -300,7 +305,12 @@ FROM mapped"""
 
 
 def map_records(
-    raw: pa.Table, mapping: Mapping, *, now: datetime, pseudonymiser: Pseudonymiser | None = None
+    raw: pa.Table,
+    mapping: Mapping,
+    *,
+    now: datetime,
+    pseudonymiser: Pseudonymiser | None = None,
+    tombstones: Tombstones | None = None,
 ) -> Mapped:
     """Map raw records onto the columns of `events`.
 
@@ -311,11 +321,13 @@ def map_records(
         either `record` (JSON text, valid UTF-8) or the file's columns as text.
     now : datetime
         Events after it are held as `in_future`.
+    tombstones : Tombstones, optional
+        Of persons who were erased.
 
     Returns
     -------
     Mapped
-        Every record of `raw` in exactly one of its four places.
+        Every record of `raw` in exactly one of its places.
     """
     whole = _whole(mapping, raw)
     mapped = _run(mapping, raw.column_names, whole).combine_chunks()
@@ -328,6 +340,11 @@ def map_records(
     if mapping.source.consent:
         withheld = len(mapped) - (pc.sum(mapped["granted"]).as_py() or 0)
         mapped = mapped.filter(mapped["granted"]) if withheld else mapped
+    erased = 0
+    if tombstones is not None:
+        gone = _erased(mapped, mapping, tombstones)
+        erased = int(gone.sum())
+        mapped = mapped.filter(pa.array(~gone)) if erased else mapped
     late = pc.greater(mapped["event_us"], _epoch_us(now))
     early = pc.less(mapped["event_us"], _epoch_us(mapping.config.min_event_time))
     held = pc.or_(late, early)
@@ -335,10 +352,20 @@ def map_records(
     given = _given(mapped, mapping.source)
     if not pc.any(held).as_py():
         nothing_held = events.slice(0, 0).append_column("reason", _NO_TEXT)
-        return Mapped(events, dead, nothing_held, withheld, given)
+        return Mapped(events, dead, nothing_held, withheld, erased, given)
     reason = pc.if_else(late, "in_future", "too_old").combine_chunks()
     quarantine = events.append_column("reason", reason).filter(held)
-    return Mapped(events.filter(pc.invert(held)), dead, quarantine, withheld, given)
+    return Mapped(events.filter(pc.invert(held)), dead, quarantine, withheld, erased, given)
+
+
+def _erased(mapped: pa.Table, mapping: Mapping, tombstones: Tombstones) -> np.ndarray:
+    identity, of_persons = mapping.config.identity, set(mapping.config.person_namespaces)
+    raw = {
+        name: encode(mapped[f"id_{name}"])
+        for name in mapping.source.identifiers
+        if name in of_persons
+    }
+    return tombstones.of_raw(raw, mapping.name, mapped["event_id"], identity)
 
 
 def _run(mapping: Mapping, raw_columns: list[str], whole: pa.Table) -> pa.Table:
@@ -410,6 +437,31 @@ def _without_query(pages: pa.Array) -> pa.Array:
     return strip(pc.replace_substring_regex(pages, r"(?s)[?#].*$", ""))
 
 
+def _private(texts: pa.Array, name: str, mapping: Mapping) -> pa.Array:
+    """Texts of a field as they may be kept."""
+    match mapping.source.free_text.get(name):
+        case "drop":
+            return drop(texts)
+        case "redact":
+            privacy = mapping.config.privacy
+            texts = redact(texts, privacy.redact, privacy.patterns)
+    return without_addresses(texts)
+
+
+def _private_ids(ids: pa.Array, pseudonymiser: Pseudonymiser | None) -> pa.Array:
+    """Ids of events; one that holds an address is replaced by its hash, so that it goes on to tell events apart."""
+    personal = holds_address(ids)
+    if not pc.any(personal).as_py():
+        return ids
+    hashed = [
+        pseudonymiser.digest("event_id", value)
+        if pseudonymiser
+        else sha256(value.encode()).hexdigest()
+        for value in ids.filter(personal).to_pylist()
+    ]
+    return pc.replace_with_mask(ids, personal, pa.array(hashed, pa.string()))
+
+
 def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | None) -> pa.Table:
     """The accepted records in the columns of `events` (without file_id)."""
     config, count = mapping.config, len(mapped)
@@ -418,14 +470,14 @@ def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | N
     def dictionary(name: str, clean: Callable[[pa.Array], pa.Array] = strip) -> pa.DictionaryArray:
         if name not in have:
             return pa.nulls(count, DICTIONARY)
-        return map_values(encode(mapped[name]), clean)
+        return map_values(encode(mapped[name]), lambda texts: clean(_private(texts, name, mapping)))
 
     channel = mapping.source.channel
     event_us = mapped["event_us"]
     ingest_us = pc.coalesce(mapped["ingest_us"], event_us) if "ingest_us" in have else event_us
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         "source": constant(mapping.name, count),
-        "event_id": mapped["event_id"],
+        "event_id": _private_ids(mapped["event_id"].combine_chunks(), pseudonymiser),
         "event_time": _times(event_us),
         "ingest_time": _times(ingest_us),
         "event_type": dictionary("event_type", pc.utf8_trim_whitespace),
@@ -433,7 +485,9 @@ def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | N
         if isinstance(channel, Const)
         else dictionary("channel", lambda v: strip(pc.utf8_lower(v))),
         "page": dictionary("page", _without_query),
-        "transaction_id": mapped["transaction_id"]
+        "transaction_id": _private(
+            mapped["transaction_id"].combine_chunks(), "transaction_id", mapping
+        )
         if "transaction_id" in have
         else pa.nulls(count, pa.string()),
         "value": mapped["value"] if "value" in have else pa.nulls(count, pa.decimal128(18, 4)),

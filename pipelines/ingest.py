@@ -30,10 +30,10 @@ from transforms.plan_files import PlannedFile, SourceFile, list_files, plan_file
 from transforms.suspicions import suspicions
 from transforms.write_events import WriteEvents
 
-__all__ = ["STAGE", "IngestPlan", "buckets_of_keys"]
+__all__ = ["STAGE", "IngestPlan", "buckets_of_keys", "read_ledger", "write_ledger"]
 
 _LOG = logging.getLogger("footpath")
-_COUNTS = ("records_read", "dead_letters", "quarantined", "withheld")
+_COUNTS = ("records_read", "dead_letters", "quarantined", "withheld", "erased")
 _BYTES_A_KEY_BUCKET = 512 << 20
 
 
@@ -54,6 +54,7 @@ def _contracts(run: Run) -> dict[str, str]:
             config.identity.namespaces[name].model_dump(include={"personal", "normalise"})
             for name in config.namespaces
         ],
+        config.privacy.model_dump(include={"redact", "patterns"}),
         config.min_event_time,
         config.attributes,
         config.namespaces,
@@ -90,7 +91,7 @@ class IngestPlan:
         known = run.base.stages["ingest"].facts["contracts"] if "ingest" in run.base.stages else {}
         self.kept = {name for name in contracts if known.get(name) == contracts[name]}
         self.base = _only_sources(run.base, self.kept)
-        self.ledger = [row for row in _read_ledger(run) if row["source"] in self.kept]
+        self.ledger = [row for row in read_ledger(run) if row["source"] in self.kept]
         seen = {(r["source"], r["path"], r["bytes"], r["modified_at"]) for r in self.ledger}
         listed = list_files(run.config)
         self.files = [f for f in listed if (f.source, f.path, f.bytes, f.modified_at) not in seen]
@@ -100,7 +101,7 @@ class IngestPlan:
         """Whether a file may have the content of another: only one of the same size can."""
         gone = {
             row["path"]
-            for row in _read_ledger(run)
+            for row in read_ledger(run)
             if row["source"] in contracts and row["source"] not in self.kept
         } - {file.path for file in listed}
         if gone:
@@ -119,9 +120,11 @@ def _only_sources(base: Manifest, kept: set[str]) -> Manifest:
     return Manifest(tables=tables)
 
 
-def _read_ledger(run: Run) -> list[dict[str, Any]]:
+def read_ledger(run: Run) -> list[dict[str, Any]]:
+    """The published ledger."""
     paths = run.lake.paths(run.base, "ingest_ledger")
-    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+    # A ledger that is older than a count has none of it.
+    return [{"erased": 0} | row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
 def _unread(
@@ -210,6 +213,7 @@ def _execute(run: Run) -> dict[str, Any]:
         ) | "MapSlices" >> MapSlices(
             config,
             pseudonymiser=pseudonymiser,
+            tombstones=run.tombstones(),
             now=run.now,
             folder=str(folder),
             key_buckets=key_buckets,
@@ -254,7 +258,7 @@ def _execute(run: Run) -> dict[str, Any]:
     for warning in suspicions(config, results.get("counts", [])):
         _LOG.warning(warning)
     ledger = _ledger(plan.ledger, results, [*results.get("winners", []), *elsewhere])
-    tables["ingest_ledger"] = [_write_ledger(run, ledger)]
+    tables["ingest_ledger"] = [write_ledger(run, ledger)]
     return {
         "contracts": _contracts(run),
         "key_buckets": key_buckets,
@@ -324,7 +328,8 @@ def _ledger(
     return ledger
 
 
-def _write_ledger(run: Run, ledger: list[dict[str, Any]]) -> DataFile:
+def write_ledger(run: Run, ledger: list[dict[str, Any]]) -> DataFile:
+    """Write a ledger, by source and path."""
     schema = table_schema("ingest_ledger")
     order = sorted(ledger, key=lambda row: (row["source"], row["path"], row["file_id"]))
     columns = {name: [row[name] for row in order] for name in schema.names}

@@ -27,9 +27,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from contracts.config import Config
 from contracts.errors import (
-    ConfigError,
     FootpathError,
-    Problem,
     StageOrderError,
     UnsupportedRunner,
 )
@@ -37,6 +35,8 @@ from contracts.lake import DataFile, Lake, Manifest, StageRecord, write_atomical
 from contracts.loading import load_config
 from contracts.lock import locked
 from models.identifiers import Pseudonymiser
+from models.tombstones import Tombstones
+from pipelines.keys import pseudonymiser, tombstones
 from pipelines.measure import PeakMemory
 from transforms.kernel import COUNTERS
 
@@ -109,22 +109,12 @@ class Run:
         return datetime.fromtimestamp(max(times, default=0) / 1_000_000, UTC)
 
     def pseudonymiser(self) -> Pseudonymiser | None:
-        """The keyed hash for personal identifiers.
+        """The keyed hash for personal identifiers (`pipelines.keys.pseudonymiser`)."""
+        return pseudonymiser(self.config)
 
-        Raises
-        ------
-        ConfigError
-            If a source declares personal identifiers and there is no key.
-        """
-        variable = self.config.privacy.key_env
-        key = os.environ.get(variable, "")
-        if key:
-            return Pseudonymiser(key.encode())
-        if not self.config.has_personal_identifiers:
-            return None
-        fix = f"set it to a long random text, kept outside the project: export {variable}=..."
-        found = f"environment variable {variable} is empty, and sources hold personal identifiers"
-        raise ConfigError("privacy", [Problem("privacy.key_env", found, fix)])
+    def tombstones(self) -> Tombstones | None:
+        """Who was erased; None if nobody was (`pipelines.keys.tombstones`)."""
+        return tombstones(self.config, self.lake)
 
     @contextlib.contextmanager
     def pipeline(self) -> Iterator[beam.Pipeline]:

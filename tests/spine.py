@@ -127,7 +127,7 @@ def difference(one: Run, other: Run) -> dict[str, Any]:
 def ledger_sums(run: Run) -> dict[str, int]:
     """Sums over the ledger; also proves that every file's records are all accounted for."""
     ledger = table(run, "ingest_ledger").to_pylist()
-    counted = ("events", "duplicates", "dead_letters", "quarantined", "withheld")
+    counted = ("events", "duplicates", "dead_letters", "quarantined", "withheld", "erased")
     for row in ledger:
         assert row["records_read"] == sum(row[name] for name in counted), row
         assert min(row[name] for name in counted) >= 0, row

@@ -25,7 +25,7 @@ from transforms.kernel import Kernel
 from transforms.map_slices import KeyPart
 from transforms.parts import read_parts
 
-__all__ = ["Deduplicate", "Removal", "winners"]
+__all__ = ["Deduplicate", "Removal", "winners", "write_index"]
 
 _COPY = pa.field("copy", pa.dictionary(pa.int32(), pa.string()))
 _INDEX_SCHEMA = (
@@ -112,21 +112,26 @@ class _DeduplicateBucket:
                 yield beam.pvalue.TaggedOutput("removals", ((source, day), Removal(tuple(keys))))
 
     def _index(self, bucket: int, everything: pa.Table, lost: np.ndarray) -> Iterator[Any]:
-        path = Path(self.table, f"bucket={bucket:04d}.parquet")
-        target = Path(self.root, path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(f".{uuid.uuid4().hex}.tmp")
         stays = np.ones(len(everything), bool)
         stays[lost] = False
         index = everything.append_column("stays", pa.array(stays)).select(_INDEX_SCHEMA.names)
-        pq.write_table(
-            index, temporary, compression="lz4", use_dictionary=["copy"], write_statistics=False
-        )
-        temporary.replace(target)
-        file = DataFile(str(path), len(index), {"bucket": bucket})
+        file = write_index(self.root, self.table, bucket, index)
         yield beam.pvalue.TaggedOutput("results", ("event_keys", file))
         for value in winners(index):
             yield beam.pvalue.TaggedOutput("results", ("winners", value))
+
+
+def write_index(root: str, table: str, bucket: int, index: pa.Table) -> DataFile:
+    """Write a bucket of the index of copies; `table` is the index's folder under the warehouse."""
+    path = Path(table, f"bucket={bucket:04d}.parquet")
+    target = Path(root, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    pq.write_table(
+        index, temporary, compression="lz4", use_dictionary=["copy"], write_statistics=False
+    )
+    temporary.replace(target)
+    return DataFile(str(path), len(index), {"bucket": bucket})
 
 
 def winners(index: pa.Table) -> list[dict[str, Any]]:

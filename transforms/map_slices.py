@@ -17,6 +17,7 @@ from models.dictionaries import constant
 from models.event_keys import bucket_of, key_events
 from models.identifiers import Pseudonymiser
 from models.mapping import Mapping, compile_mapping, map_records
+from models.tombstones import Tombstones
 from transforms.kernel import Kernel
 from transforms.parts import Part, spill
 from transforms.plan_files import Slice
@@ -43,6 +44,7 @@ class _MapSlice:
 
     config: Config
     pseudonymiser: Pseudonymiser | None
+    tombstones: Tombstones | None
     now: datetime
     folder: str
     key_buckets: int
@@ -68,6 +70,7 @@ class _MapSlice:
             self._mappings[piece.source],
             now=self.now,
             pseudonymiser=self.pseudonymiser,
+            tombstones=self.tombstones,
         )
         dead = self._dead_letters(piece, batch, mapped.dead_letters)
         counts = {
@@ -78,6 +81,7 @@ class _MapSlice:
             "dead_letters": len(dead),
             "quarantined": len(mapped.quarantine),
             "withheld": mapped.withheld,
+            "erased": mapped.erased,
             "given": mapped.given,
         }
         yield beam.pvalue.TaggedOutput("counts", counts)
@@ -149,13 +153,14 @@ class MapSlices(beam.PTransform):
         config: Config,
         *,
         pseudonymiser: Pseudonymiser | None,
+        tombstones: Tombstones | None,
         now: datetime,
         folder: str,
         key_buckets: int,
         threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _MapSlice(config, pseudonymiser, now, folder, key_buckets)
+        self._kernel = _MapSlice(config, pseudonymiser, tombstones, now, folder, key_buckets)
         self._threads = threads
 
     def expand(self, slices: beam.PCollection) -> Any:

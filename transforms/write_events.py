@@ -24,7 +24,7 @@ from transforms.deduplicate import Removal
 from transforms.kernel import Kernel
 from transforms.parts import Part, in_batches, read_parts
 
-__all__ = ["WriteEvents"]
+__all__ = ["WriteEvents", "write_events"]
 
 _BATCH_ROWS = 1 << 17
 _FILE_ROWS = 1 << 20
@@ -71,14 +71,27 @@ class _WriteDay:
     def _write(
         self, source: str, date: str, tables: Iterator[pa.Table]
     ) -> Iterator[tuple[str, Any]]:
-        writer = _FileWriter(self.root, source, date, self.namespaces, self.attributes)
-        for batch in in_batches(tables, _BATCH_ROWS):
-            writer.write(batch)
-            if writer.rows >= _FILE_ROWS:
-                yield "events", writer.finish()
-                writer = _FileWriter(self.root, source, date, self.namespaces, self.attributes)
-        if writer.rows:
-            yield "events", writer.finish()
+        for file in write_events(self.root, source, date, self.namespaces, self.attributes, tables):
+            yield "events", file
+
+
+def write_events(
+    root: str,
+    source: str,
+    date: str,
+    namespaces: tuple[str, ...],
+    attributes: tuple[str, ...],
+    tables: Iterator[pa.Table],
+) -> Iterator[DataFile]:
+    """Write the events of a source and day as new files, each with the file of its links."""
+    writer = _FileWriter(root, source, date, namespaces, attributes)
+    for batch in in_batches(tables, _BATCH_ROWS):
+        writer.write(batch)
+        if writer.rows >= _FILE_ROWS:
+            yield writer.finish()
+            writer = _FileWriter(root, source, date, namespaces, attributes)
+    if writer.rows:
+        yield writer.finish()
 
 
 def _staying(parts: list[Part], lost: Mapping[str, Iterable[bytes]]) -> Iterator[pa.Table]:

@@ -1,4 +1,4 @@
--- promise: Every record read is an event, a duplicate, a dead letter, quarantined or withheld.
+-- promise: Every record read is an event, a duplicate, a dead letter, quarantined, withheld or erased.
 -- grain: file of a source
 SELECT
     source,
@@ -8,7 +8,7 @@ SELECT
         source, path, records_read, accounted
     ) AS problem
 FROM (
-    SELECT *, events + duplicates + dead_letters + quarantined + withheld AS accounted
+    SELECT *, events + duplicates + dead_letters + quarantined + withheld + coalesce(erased, 0) AS accounted
     FROM ingest_ledger
 )
 WHERE records_read IS DISTINCT FROM accounted;

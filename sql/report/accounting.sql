@@ -8,7 +8,8 @@ WITH read AS (
         sum(duplicates) AS duplicates,
         sum(dead_letters) AS dead_letters,
         sum(quarantined) AS quarantined,
-        sum(withheld) AS withheld
+        sum(withheld) AS withheld,
+        sum(erased) AS erased
     FROM ingest_ledger
     GROUP BY source
 )
@@ -23,6 +24,7 @@ SELECT
     sum(dead_letters)::BIGINT AS dead_letters,
     sum(quarantined)::BIGINT AS quarantined,
     sum(withheld)::BIGINT AS withheld,
+    coalesce(sum(erased), 0)::BIGINT AS erased,
     sum(told.touchpoints)::BIGINT AS touchpoints,
     sum(told.folded_lines)::BIGINT AS folded_lines,
     sum(told.ignored)::BIGINT AS ignored,
