@@ -15,7 +15,7 @@ setup(
     ),
     include_package_data=False,
     package_data={
-        "contracts": ["presets/*.yml"],
+        "contracts": ["presets/*.yml", "expectations/*.yml"],
         "sql": ["**/*.sql"],
         "footpath": ["**/*.html", "**/*.css", "**/*.js", "**/*.j2", "**/*.yml", "py.typed"],
     },

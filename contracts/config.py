@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from contracts.durations import format_duration, parse_duration
+from contracts.expectations import Expectation, Suite
 from contracts.expressions import Expression
 
 __all__ = [
@@ -37,12 +38,14 @@ __all__ = [
     "Attribution",
     "Config",
     "Consent",
+    "Expectation",
     "Identity",
     "Journey",
     "Namespace",
     "Rule",
     "Session",
     "Source",
+    "Suite",
     "TimeField",
     "default_stages",
 ]
@@ -455,6 +458,8 @@ class Config(_Model):
     privacy: Privacy = Privacy()
     publish: Publish = Publish()
     retention: Retention = Retention()
+    expectations: dict[Name, Suite] = {}
+    """What else must be true of published tables, or of the rows of a query over them (docs/quality.md)."""
     lake: Lake = Lake()
 
     @property

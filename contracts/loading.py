@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from contracts import config as config_module
 from contracts.config import END_NODES, OTHER, PERIODS, PERSONA, Config, Source
 from contracts.errors import ConfigError, Problem
+from contracts.expectations import suite_mistakes
 from contracts.expressions import references
 from contracts.schemas import TABLES
 
@@ -335,6 +336,7 @@ def _cross_checks(config: Config) -> list[Problem]:
                 )
     problems += _check_attributes(config)
     problems += _check_rules(config)
+    problems += suite_mistakes(config.expectations, config.namespaces, config.attributes)
     return problems
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.errors import CheckFailed
-from contracts.lake import DataFile, Lake, digest_of
+from contracts.expectations import suites_with
+from contracts.lake import DataFile, Lake, Manifest, digest_of
 from contracts.schemas import TABLES, table_schema
+from contracts.sql_text import identifier
 from pipelines.job import Run, Stage
 from sql.statements import statements
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sql.check import CheckResult
 
 __all__ = ["DATABASE", "GRAPHS", "REPORT", "STAGE", "results"]
 
@@ -22,7 +32,7 @@ DATABASE = "footpath.duckdb"
 REPORT = Path("report", "index.html")
 GRAPHS = Path("graph")
 
-
+_LOG = logging.getLogger("footpath")
 _SQL = ("macros", "tables", "views", "checks", "report")
 """Folders of `sql` that a publication is made of; a change in them calls for a new one."""
 
@@ -32,22 +42,35 @@ def _fingerprint(run: Run) -> str:
     config = run.config
     referred = None if config.publish.embed else str(run.lake.root.resolve())
     declared = (config.project, config.stages, config.journey.gap, referred)
+    suites = {name: suite.model_dump() for name, suite in suites_with(config.expectations).items()}
     written = [(file.name, file.text) for folder in _SQL for file in statements(folder)]
     erased = run.draft.stages["erase"].fingerprint if "erase" in run.draft.stages else None
     names = run.draft.names(*tables)
-    return digest_of("publish", 2, names, run.watermark, declared, written, erased)
+    return digest_of("publish", 2, names, run.watermark, declared, written, suites, erased)
 
 
 def _execute(run: Run) -> dict[str, Any]:
+    from footpath.expecting import DATA_DOCS, import_library, validate
     from footpath.report import build_report
     from sql.publish import publish_database
 
+    # The import takes seconds, during which DuckDB does not need the interpreter.
+    importing = threading.Thread(target=import_library, daemon=True)
+    importing.start()
     run.draft.tables["runs"] = [_write_runs(run)]
     files: Mapping[str, list[Path]] = {
         name: run.lake.paths(run.draft, name) for name in TABLES if name in run.draft.tables
     }
     run.lake.draft_folder.mkdir(parents=True, exist_ok=True)
     database = run.lake.draft_folder / DATABASE
+    docs = run.lake.draft_folder / DATA_DOCS
+    shutil.rmtree(docs, ignore_errors=True)  # of an attempt that was not published
+
+    def expected(connection: duckdb.DuckDBPyConnection) -> list[CheckResult]:
+        importing.join()
+        _tell_growth(connection, run.base)
+        return validate(connection, suites_with(run.config.expectations), docs, run.run_id)
+
     rows = publish_database(
         database,
         files,
@@ -57,8 +80,9 @@ def _execute(run: Run) -> dict[str, Any]:
         namespaces=run.config.namespaces,
         attributes=run.config.attributes,
         embed=run.config.publish.embed,
+        expectations=expected,
     )
-    _refuse_broken(database)
+    _refuse_broken(database, docs)
     build_report(database, run.lake.draft_folder / REPORT, run.config.project)
     _write_graphs(run)
     return {"rows": sum(rows.values()), "tables": rows, "bytes": database.stat().st_size}
@@ -79,21 +103,38 @@ def _write_graphs(run: Run) -> None:
         (folder / f"{level}.graphml").write_text(text, encoding="utf-8")
 
 
-def _refuse_broken(database: Path) -> None:
-    """Stop before readers see numbers that do not reconcile.
+def _tell_growth(connection: duckdb.DuckDBPyConnection, base: Manifest) -> None:
+    """``lake.growth``: rows of every table of the lake in the version before and in this one."""
+    before = base.stages["publish"].facts["tables"] if "publish" in base.stages else {}
+    connection.execute(
+        "CREATE TABLE lake.growth (table_name VARCHAR, rows_before BIGINT, rows_now BIGINT)"
+    )
+    for name in TABLES:
+        connection.execute(
+            f"INSERT INTO lake.growth SELECT ?, ?, count(*) FROM {identifier(name)}",
+            [name, before.get(name)],
+        )
+
+
+def _refuse_broken(database: Path, docs: Path) -> None:
+    """Stop before readers see numbers that do not reconcile or break a critical expectation; tell warnings.
 
     Raises
     ------
     CheckFailed
-        With every check that failed.
+        With every check and critical expectation that failed.
     """
     from sql.check import stored_checks
 
     failed = [check for check in stored_checks(database) if not check.passed]
-    if failed:
+    for warning in failed:
+        if not warning.refuses:
+            _LOG.warning(str(warning))
+    if refused := [check for check in failed if check.refuses]:
         raise CheckFailed(
-            "the numbers do not reconcile, nothing was published:\n"
-            + "\n".join(str(check) for check in failed)
+            "nothing was published, for the numbers break what must be true of them:\n"
+            + "\n".join(str(check) for check in refused)
+            + f"\nEvery expectation is shown in {docs / 'index.html'}"
         )
 
 

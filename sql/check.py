@@ -36,17 +36,31 @@ class CheckResult:
         Rows that break the promise.
     examples : tuple of str
         The first of them in words.
+    kind : str
+        check, or expectation (docs/adr/0011).
+    table : str
+        Table or suite that an expectation is about.
+    severity : str
+        critical: a version that breaks it is not published; warning: it is, and tells so.
     """
 
     name: str
     promise: str
     violations: int = 0
     examples: tuple[str, ...] = ()
+    kind: str = "check"
+    table: str = ""
+    severity: str = "critical"
 
     @property
     def passed(self) -> bool:
         """Whether no row breaks the promise."""
         return self.violations == 0
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a version with this result must not be published."""
+        return not self.passed and self.severity == "critical"
 
     def __str__(self) -> str:
         """The result in words.
@@ -86,11 +100,12 @@ def stored_checks(db_path: Path) -> list[CheckResult]:
     """The results that were found at publication (table ``data_quality``)."""
     with open_database(db_path) as connection:
         rows = connection.execute(
-            "SELECT name, promise, violations, examples FROM data_quality ORDER BY name"
+            "SELECT name, promise, violations, examples, kind, table_name, severity FROM data_quality "
+            "ORDER BY kind, name"
         ).fetchall()
     return [
-        CheckResult(name, promise, count, tuple(told.splitlines()))
-        for name, promise, count, told in rows
+        CheckResult(name, promise, count, tuple(told.splitlines()), kind, table, severity)
+        for name, promise, count, told, kind, table, severity in rows
     ]
 
 

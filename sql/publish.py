@@ -13,7 +13,7 @@ DuckDB 1.2 and newer open. Steps, in order:
 4. comments on tables and columns from `contracts.schemas`;
 5. ``sql/views/*.sql``;
 6. some journeys of each pain point as the table ``pain_point_journeys``, by its own query;
-7. the results of `sql.check` as the table ``data_quality``.
+7. the results of `sql.check`, and of expectations, as the table ``data_quality``.
 
 Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages) and
 ``lake.journey_segments`` (journey_id, segment, segment_value: every slice the graph was built for).
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -69,11 +69,16 @@ _EXAMPLES = (
 _EXAMPLES_SHOWN = 5
 
 _DATA_QUALITY = (
-    Column("name", pa.string(), "check, a file of sql/checks"),
-    Column("promise", pa.string(), "what it proves"),
+    Column(
+        "name", pa.string(), "check, a file of sql/checks; or expectation: table, columns, type"
+    ),
+    Column("promise", pa.string(), "what it proves, or what is expected"),
     Column("passed", pa.bool_(), "whether no row breaks the promise"),
     Column("violations", pa.int64(), "rows that break it"),
     Column("examples", pa.string(), "the first of them in words, one a line"),
+    Column("kind", pa.string(), "check or expectation"),
+    Column("table_name", pa.string(), "table or suite that an expectation is about; else empty"),
+    Column("severity", pa.string(), "critical: broken, it stops publication; warning: it is told"),
 )
 
 
@@ -89,6 +94,7 @@ def publish_database(
     embed: bool = True,
     threads: int | None = None,
     memory_limit: str = "1GB",
+    expectations: Callable[[duckdb.DuckDBPyConnection], Sequence[CheckResult]] | None = None,
 ) -> dict[str, int]:
     """Build a database from the files of the lake's tables; what was at `path` is replaced.
 
@@ -112,6 +118,8 @@ def publish_database(
         Threads DuckDB may use; default: one a core.
     memory_limit : str
         What DuckDB may hold in memory; beyond it, large operations spill beside `path`.
+    expectations : callable, optional
+        Given the connection once all tables are there; its results become rows of ``data_quality``, too.
 
     Returns
     -------
@@ -155,7 +163,10 @@ def publish_database(
         connection.execute("USE footpath")
         _build(connection, declared, {} if embed else files)
         _store_examples(connection)
+        _open_checks(connection)
         _store_checks(connection, check_connection(connection))
+        if expectations is not None:
+            _store_checks(connection, expectations(connection))
         rows = _count_rows(connection)
         connection.execute("USE memory")
         connection.execute("DETACH footpath")
@@ -274,15 +285,29 @@ def _store_examples(connection: duckdb.DuckDBPyConnection) -> None:
     _comment(connection, "pain_point_journeys", about, _EXAMPLES)
 
 
-def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]) -> None:
+def _open_checks(connection: duckdb.DuckDBPyConnection) -> None:
     columns = ", ".join(f"{c.name} {_duckdb_type(c.type)}" for c in _DATA_QUALITY)
     connection.execute(f"CREATE TABLE data_quality ({columns})")
+    about = "one row per check of the published numbers, and per expectation and column"
+    _comment(connection, "data_quality", about, _DATA_QUALITY)
+
+
+def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]) -> None:
     connection.executemany(
-        "INSERT INTO data_quality VALUES (?, ?, ?, ?, ?)",
-        [[r.name, r.promise, r.passed, r.violations, "\n".join(r.examples)] for r in results],
-    )
-    _comment(
-        connection, "data_quality", "one row per check of the published numbers", _DATA_QUALITY
+        f"INSERT INTO data_quality VALUES ({', '.join('?' * len(_DATA_QUALITY))})",
+        [
+            [
+                r.name,
+                r.promise,
+                r.passed,
+                r.violations,
+                "\n".join(r.examples),
+                r.kind,
+                r.table,
+                r.severity,
+            ]
+            for r in results
+        ],
     )
 
 
