@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 200000
 AIRFLOW_VENV ?= .venv-airflow
 
-.PHONY: demo test test-engine lint types check constraints constraints-airflow clean
+.PHONY: demo test test-engine lint types check constraints constraints-airflow charts clean
 
 $(VENV)/.installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,11 @@ constraints-airflow: ## the same for the DAG's tests
 	$(PYTHON) -m venv $(AIRFLOW_VENV)
 	$(AIRFLOW_VENV)/bin/pip install --quiet --disable-pip-version-check apache-airflow
 	$(AIRFLOW_VENV)/bin/pip freeze | sort -f > dags/constraints.txt
+
+charts: ## bundle what the report needs of ECharts; needs Node
+	npm install --prefix build/charts --silent echarts@6.1.0 esbuild@0.28.2
+	NODE_PATH=build/charts/node_modules build/charts/node_modules/.bin/esbuild footpath/report/vendor/entry.js --bundle --minify \
+		--format=iife --global-name=echarts --legal-comments=inline --outfile=footpath/report/vendor/echarts.js
 
 clean:
 	rm -rf $(VENV) $(AIRFLOW_VENV) .venv-flink $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

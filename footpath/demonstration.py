@@ -27,7 +27,7 @@ sources:
     paths: data/support/*.jsonl
     identifiers: {user_id: $.external_id}   # this shop keeps its login there
 graph:
-  segments: [entry_channel, device]
+  segments: [persona, month, entry_channel, device]
 """
 
 

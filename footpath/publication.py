@@ -33,7 +33,7 @@ REPORT = Path("report", "index.html")
 GRAPHS = Path("graph")
 
 _LOG = logging.getLogger("footpath")
-_SQL = ("macros", "tables", "views", "checks", "report")
+_SQL = ("macros", "tables", "views", "checks", "report", "changes")
 """Folders of `sql` that a publication is made of; a change in them calls for a new one."""
 
 
@@ -83,7 +83,13 @@ def _execute(run: Run) -> dict[str, Any]:
         expectations=expected,
     )
     _refuse_broken(database, docs)
-    build_report(database, run.lake.draft_folder / REPORT, run.config.project)
+    before = run.lake.current / DATABASE
+    build_report(
+        database,
+        run.lake.draft_folder / REPORT,
+        run.config.project,
+        before if before.exists() else None,
+    )
     _write_graphs(run)
     return {"rows": sum(rows.values()), "tables": rows, "bytes": database.stat().st_size}
 

@@ -1,68 +1,48 @@
-"""What the report says: the rows of ``sql/report/*.sql``, arranged for the page.
+"""What the report says: the rows of ``sql/report/*.sql``, packed for the page.
 
-Arranging is all that happens here. No rate, sum or interval is computed; what a reader sees is what
-an analyst gets from the same query.
+Packing is all that happens here. No rate, sum or interval is computed; what a reader sees is what an
+analyst gets from the same query. A table travels as its columns and its rows; numbers keep six
+digits, more than any screen shows of a share and all that is needed of a count.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
+from contracts.sql_text import literal
 from sql.statements import open_database, statement, statements
 
-__all__ = ["Content", "Row", "gather", "top_findings"]
+__all__ = ["Table", "gather", "top_findings"]
 
-Row = dict[str, Any]
-"""A row of a query, by column."""
+Table = dict[str, list[Any]]
+"""Columns and rows of a query: ``{"columns": [...], "rows": [[...], ...]}``."""
 
-_ENDS = ("START", "CONVERSION", "DROP_OFF", "OPEN")
-_MOST_MOVES = 400
-_TREND_LEAST = 4
-
-
-@dataclass(frozen=True)
-class Content:
-    """Everything the page shows.
-
-    Attributes
-    ----------
-    project : Row
-        The project as a whole (``sql/report/project.sql``).
-    headline : list of Row
-        One KPI each, with ``trend``: its values by month, or by week in a short history.
-    stages : list of Row
-        Columns of the map in order, each with ``cells``: entries by channel.
-    channels : list of Row
-        Rows of the map in order.
-    flow : dict
-        By level: nodes and moves of the Sankey diagram.
-    findings : list of Row
-        Pain points by rank.
-    personas : list of Row
-        Personas, largest first, each with ``features`` and ``path``.
-    coverage : Row
-        Journeys that personas were sought in, and those assigned.
-    health : dict of str to list of Row
-        accounting, dead_letter_reasons, unmatched, checks.
-    """
-
-    project: Row
-    headline: list[Row]
-    stages: list[Row]
-    channels: list[Row]
-    flow: dict[str, dict[str, list[Row]]]
-    findings: list[Row]
-    personas: list[Row]
-    coverage: Row
-    health: dict[str, list[Row]]
+_SLICED = ("headline", "map_cells", "moves", "nodes", "steps")
+"""Queries with a row for every slice of the journeys; the page shows those that `slices` lists."""
 
 
-def gather(db_path: Path) -> Content:
+def gather(db_path: Path, before: Path | None = None) -> dict[str, Table]:
     """Ask a published database everything that the report shows.
+
+    Parameters
+    ----------
+    db_path : Path
+        A ``footpath.duckdb``.
+    before : Path, optional
+        The database of the version before; what changed since is told if it can be compared.
+
+    Returns
+    -------
+    dict of str to Table
+        The rows of every file of ``sql/report`` by its name, those of ``sql/changes`` as
+        ``changes_<name>``, and ``places``: the stage, channel and touchpoint that a step of
+        ``journeys`` refers to by number.
 
     Raises
     ------
@@ -70,28 +50,16 @@ def gather(db_path: Path) -> Content:
         There is no database at `db_path`.
     """
     with open_database(db_path) as connection:
-        found: dict[str, list[Row]] = {}
-        for query in statements("report"):
-            cursor = connection.execute(query.text)
-            names = [column[0] for column in cursor.description or ()]
-            found[query.name] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return Content(
-        project=found["project"][0],
-        headline=_headline(found["headline"], found["trend"]),
-        stages=_columns_of_map(found["map_stages"], found["map_entries"]),
-        channels=found["map_channels"],
-        flow={
-            level: _flow(level, found["flow_nodes"], found["flow_moves"])
-            for level in ("stage", "touchpoint")
-        },
-        findings=found["findings"],
-        personas=_personas(found["personas"], found["persona_features"], found["persona_paths"]),
-        coverage=found["persona_coverage"][0],
-        health={
-            name: found[name]
-            for name in ("accounting", "dead_letter_reasons", "unmatched", "checks")
-        },
-    )
+        found = {query.name: _asked(connection, query.text) for query in statements("report")}
+        found |= _changes(connection, before)
+    shown = {tuple(row[:2]) for row in found["slices"]["rows"]}
+    for name in _SLICED:
+        first = found[name]["columns"].index("segment")
+        found[name]["rows"] = [
+            r for r in found[name]["rows"] if tuple(r[first : first + 2]) in shown
+        ]
+    _pack_journeys(found)
+    return found
 
 
 def top_findings(db_path: Path, n: int = 3) -> list[str]:
@@ -109,70 +77,62 @@ def top_findings(db_path: Path, n: int = 3) -> list[str]:
     return [sentence for (sentence,) in rows]
 
 
-def _headline(headline: Sequence[Row], trend: Sequence[Row]) -> list[Row]:
-    """KPIs in reading order, the largest currency of each, with their history."""
-    order = (
-        "customers", "journeys_started", "conversion_rate",
-        "orders", "revenue", "average_order_value", "sessions",
-    )  # fmt: skip
-    currency = next((row["unit"] for row in headline if row["measure"] == "revenue"), None)
-    history = _grouped(trend, "measure", "unit", "period")
-    tiles = []
-    for measure in order:
-        units = {row["unit"]: row for row in headline if row["measure"] == measure}
-        if not units:
-            continue
-        tile = units.get(currency) or next(iter(units.values()))
-        months = history[measure, tile["unit"], "month"]
-        weeks = history[measure, tile["unit"], "week"]
-        by_month = len(months) >= _TREND_LEAST
-        tiles.append(
-            tile | {"trend": months if by_month else weeks, "by": "month" if by_month else "week"}
-        )
-    return tiles
+def _asked(connection: duckdb.DuckDBPyConnection, text: str) -> Table:
+    cursor = connection.execute(text)
+    names = [column[0] for column in cursor.description or ()]
+    return {"columns": names, "rows": [[_plain(v) for v in row] for row in cursor.fetchall()]}
 
 
-def _columns_of_map(stages: Sequence[Row], entries: Sequence[Row]) -> list[Row]:
-    cells = _grouped(entries, "stage", "channel")
-    return [
-        stage
-        | {
-            "cells": {
-                channel: found for (name, channel), found in cells.items() if name == stage["stage"]
-            }
-        }
-        for stage in stages
-    ]
+def _changes(connection: duckdb.DuckDBPyConnection, before: Path | None) -> dict[str, Table]:
+    """What changed since the version before; nothing if it lacks what is compared."""
+    if before is None:
+        return {}
+    connection.execute(f"ATTACH {literal(str(before))} AS before (READ_ONLY)")
+    try:
+        return {f"changes_{q.name}": _asked(connection, q.text) for q in statements("changes")}
+    except (duckdb.BinderException, duckdb.CatalogException):
+        return {}
 
 
-def _flow(level: str, nodes: Sequence[Row], moves: Sequence[Row]) -> dict[str, list[Row]]:
-    """Nodes in order, ends included, and the largest moves between them."""
-    last = max((node["position"] for node in nodes), default=0) + 1
-    ends = [
-        {"node": end, "stage": None, "position": 0 if end == "START" else last} for end in _ENDS
-    ]
-    of_level = [node for node in nodes if node["level"] == level]
-    return {
-        "nodes": [ends[0], *of_level, *ends[1:]],
-        "moves": [move for move in moves if move["level"] == level][:_MOST_MOVES],
+def _pack_journeys(found: dict[str, Table]) -> None:
+    """Write journeys' steps as numbers of places, and examples as numbers of journeys."""
+    journeys = found["journeys"]
+    number = {row[0]: i for i, row in enumerate(journeys["rows"])}
+    for name in ("map_cells", "findings"):
+        column = found[name]["columns"].index("examples")
+        for row in found[name]["rows"]:
+            row[column] = [number[id_] for id_ in row[column] if id_ in number]
+    places: dict[tuple[str, ...], int] = {}
+    first = journeys["columns"].index("walked_stages")
+    for row in journeys["rows"]:
+        stages, channels, touchpoints, dwells, converts = row[first:]
+        steps = [
+            places.setdefault(place, len(places))
+            for place in zip(stages, channels, touchpoints, strict=True)
+        ]
+        row[first:] = [
+            steps,
+            [None if dwell is None else round(dwell) for dwell in dwells],
+            [i for i, yes in enumerate(converts) if yes],
+        ]
+    journeys["columns"][first:] = ["path", "dwells", "conversions"]
+    found["places"] = {
+        "columns": ["stage", "channel", "touchpoint"],
+        "rows": [list(place) for place in places],
     }
 
 
-def _personas(personas: Sequence[Row], features: Sequence[Row], paths: Sequence[Row]) -> list[Row]:
-    features_of = _grouped(features, "persona_id")
-    path_of = _grouped(paths, "persona_id")
-    return [
-        persona
-        | {
-            "features": features_of[(persona["persona_id"],)],
-            "path": path_of[(persona["persona_id"],)],
-        }
-        for persona in personas
-    ]
+def _plain(value: Any) -> Any:
+    """A value as JSON has it.
 
-
-def _grouped(rows: Iterable[Row], *keys: str) -> Mapping[tuple[Any, ...], list[Row]]:
-    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[tuple(row[key] for key in keys)].append(row)
-    return groups
+    >>> _plain(0.123456789), _plain(Decimal("12.50")), _plain(date(2026, 1, 2)), _plain(7)
+    (0.123457, 12.5, '2026-01-02', 7)
+    """
+    if isinstance(value, (float, Decimal)):
+        number = float(value)
+        return float(f"{number:.6g}") if abs(number) < 100_000 else round(number, 2)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(part) for part in value]
+    return value

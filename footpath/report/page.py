@@ -1,33 +1,41 @@
-"""Fill the page: template, style, script and chart library in one file that needs no network.
+"""Put the page together: data, styles, modules and chart library in one file that needs no network.
 
-A content security policy in the page forbids every request, so what it shows is in it. The template
-escapes every field; the chart's data travel as JSON that cannot end a script element.
+The page holds the data as JSON and builds itself from it in the browser, from text alone: no field
+ever becomes markup. Its content security policy forbids every request and every script but its own
+two, known by their hashes, so that nothing a field holds could run.
+
+The modules in ``page/`` are plain ES modules. Here they become one script, a function for each, since a
+page opened from a disk may import nothing. That is why an import stands on one line, and an export
+before a function or a constant.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
-from collections.abc import Sequence
-from decimal import Decimal
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from contracts.sql_text import literal
-from footpath.report import wording
-from footpath.report.content import Content, Row, gather
+from footpath.report.content import gather
 
 __all__ = ["build_report"]
 
-_TEMPLATES = Path(__file__).resolve().parent / "templates"
-_HUES = 8
-"""Colours of stages in the style sheet; more stages begin again."""
+_SOURCES = Path(__file__).resolve().parent / "page"
+_CHARTS = Path(__file__).resolve().parent / "vendor" / "echarts.js"
+_MODULES = (
+    "dom", "wording", "data", "figures", "evidence", "charts", "map", "flow", "journeys",
+    "personas", "findings", "health", "main",
+)  # fmt: skip
+"""In an order in which each comes after those that it imports."""
 
 
-def build_report(db_path: Path, out: Path, title: str) -> Path:
+def build_report(db_path: Path, out: Path, title: str, before: Path | None = None) -> Path:
     """Write the report of a published database as one HTML file.
 
     Parameters
@@ -38,6 +46,8 @@ def build_report(db_path: Path, out: Path, title: str) -> Path:
         The file to write; its folder is made. A reader sees the old page or the new one.
     title : str
         Name of the project, shown at the head.
+    before : Path, optional
+        The database of the version before, to tell what changed.
 
     Returns
     -------
@@ -49,7 +59,7 @@ def build_report(db_path: Path, out: Path, title: str) -> Path:
     InputError
         There is no database at `db_path`.
     """
-    html = _render(gather(db_path), title)
+    html = _render(gather(db_path, before), title)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     unfinished.write_text(html, encoding="utf-8")
@@ -57,101 +67,44 @@ def build_report(db_path: Path, out: Path, title: str) -> Path:
     return out
 
 
-def _render(content: Content, title: str) -> str:
+def _render(content: dict[str, Any], title: str) -> str:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FileSystemLoader(_SOURCES), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters |= {
-        name: getattr(wording, name) for name in wording.__all__ if name.islower()
-    }
-    environment.filters |= {"heat": _heat, "sparkline": _sparkline, "sql_text": literal}
-    hues = {row["stage"]: i % _HUES + 1 for i, row in enumerate(content.stages)}
-    return environment.get_template("report.html.j2").render(
+    charts = _CHARTS.read_text(encoding="utf-8") if content["moves"]["rows"] else ""
+    script = "\n".join(["const modules = {};", *map(_module, _MODULES)])
+    return environment.get_template("page.html.j2").render(
         title=title,
-        content=content,
-        hues=hues,
-        most=max(
-            (e["share"] for row in content.stages for cell in row["cells"].values() for e in cell),
-            default=1.0,
-        ),
-        flow=_flow_data(content, hues),
-        style=_inline("report.css"),
-        script=_inline("report.js"),
-        plotly=Markup(get_plotlyjs()),
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src {_hash(charts)} {_hash(script)}",
+        style=Markup((_SOURCES / "page.css").read_text(encoding="utf-8")),
+        data=Markup(_json({"title": title, "tables": content})),
+        charts=Markup(charts),
+        script=Markup(script),
     )
 
 
-def _inline(name: str) -> Markup:
-    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def _flow_data(content: Content, hues: dict[str, int]) -> dict[str, Any]:
-    """The Sankey diagram's data, worded and ready to draw."""
-    levels: dict[str, Any] = {}
-    for level, flow in content.flow.items():
-        index = {node["node"]: i for i, node in enumerate(flow["nodes"])}
-        levels[level] = {
-            "nodes": [
-                {
-                    "label": wording.name(node["node"]),
-                    "position": node["position"],
-                    "hue": hues.get(node["stage"], 0),
-                    "end": node["node"] if node["stage"] is None else "",
-                }
-                for node in flow["nodes"]
-            ],
-            "moves": [
-                {
-                    "from": index[move["source_node"]],
-                    "to": index[move["target_node"]],
-                    "count": move["count"],
-                    "share": move["journey_share"],
-                    "told": _told(move),
-                }
-                for move in flow["moves"]
-                if move["source_node"] in index and move["target_node"] in index
-            ],
-        }
-    return levels
-
-
-def _told(move: Row) -> list[str]:
-    lines = [
-        f"{wording.count(move['count'])} moves in {wording.count(move['journeys'])} journeys "
-        f"({wording.percent(move['journey_share'], 1)} of all)"
-    ]
-    if move["probability"] is not None:
-        lines.append(
-            f"{wording.percent(move['probability'], 1)} of {wording.count(move['denominator'])} "
-            f"departures ({wording.interval(move['probability_low'], move['probability_high'], 1)})"
-        )
-    if move["dwell_p50_s"] is not None:
-        lines.append(f"median {wording.duration(move['dwell_p50_s'])} before the move")
-    return lines
-
-
-def _heat(share: float | None) -> int:
-    """Step of the drop-off colour, 0 to 5.
-
-    >>> [_heat(x) for x in (None, 0.02, 0.1, 0.2, 0.3, 0.4, 0.9)]
-    [0, 0, 1, 2, 3, 4, 5]
-    """
-    return 0 if share is None else sum(share >= step for step in (0.05, 0.15, 0.25, 0.35, 0.5))
-
-
-def _sparkline(values: Sequence[float | Decimal], width: int = 120, height: int = 30) -> str:
-    """Points of an SVG polyline; the first and last value at the edges, 0 at the foot.
-
-    >>> _sparkline([0, 2, 1], 100, 10)
-    '0.0,9.0 50.0,1.0 100.0,5.0'
-    """
-    top = max((float(v) for v in values), default=0.0) or 1.0
-    step = width / max(1, len(values) - 1)
-    return " ".join(
-        f"{i * step:.1f},{height - 1 - (height - 2) * max(0.0, float(v)) / top:.1f}"
-        for i, v in enumerate(values)
+def _module(name: str) -> str:
+    """A module as a function's body, whose imports are the results of the ones before it."""
+    text = (_SOURCES / f"{name}.js").read_text(encoding="utf-8")
+    text = re.sub(
+        r'^import (\{.*\}) from "\./(\w+)\.js";$', r"const \1 = modules.\2;", text, flags=re.M
     )
+    given = ", ".join(re.findall(r"^export (?:async )?(?:const|function) (\w+)", text, flags=re.M))
+    body = re.sub(r"^export ", "", text, flags=re.M)
+    return f"modules.{name} = (() => {{\n{body}\nreturn {{ {given} }};\n}})();"
+
+
+def _hash(script: str) -> str:
+    """A script's hash as a content security policy names it."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _json(value: Any) -> str:
+    r"""JSON that cannot end a script element.
+
+    >>> _json({"a": "</script>"})
+    '{"a":"\\u003c/script>"}'
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

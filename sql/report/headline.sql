@@ -1,16 +1,5 @@
--- grain: measure x unit, over the whole time and all journeys
-SELECT
-    kpi_definitions.measure,
-    kpi_definitions.label,
-    kpi_definitions.kind,
-    kpi_definitions.definition,
-    kpi_definitions.denominator AS denominator_means,
-    kpis.unit,
-    kpis.value,
-    kpis.low,
-    kpis.high,
-    kpis.denominator
+-- grain: slice x measure x unit, over the whole time
+SELECT segment, segment_value, measure, unit, value, low, high, denominator
 FROM kpis
-JOIN kpi_definitions USING (measure)
-WHERE kpis.period = 'all' AND kpis.segment = 'all' AND kpis.value IS NOT NULL
-ORDER BY kpi_definitions.measure, abs(kpis.value) DESC, kpis.unit;
+WHERE period = 'all' AND value IS NOT NULL
+ORDER BY segment <> 'all', segment, segment_value, measure, abs(value) DESC, unit;

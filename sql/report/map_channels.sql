@@ -1,8 +1,5 @@
 -- grain: channel, in the order in which journeys tend to meet them
-SELECT
-    channel,
-    sum(touchpoints)::BIGINT AS touchpoints,
-    sum(touchpoints) / sum(sum(touchpoints)) OVER () AS share
+SELECT channel, sum(touchpoints)::BIGINT AS touchpoints
 FROM map_cells
 GROUP BY channel
 ORDER BY sum(stage_position * touchpoints) / sum(touchpoints), channel;

@@ -5,6 +5,7 @@ SELECT
     (SELECT min(started_at) FROM journeys) AS first_journey,
     (SELECT count(*) FROM journeys) AS journeys,
     (SELECT count(*) FROM journeys WHERE outcome = 'open') AS open_journeys,
+    (SELECT max(started_at) FROM journeys) AS last_journey,
     (SELECT count(*) FROM touchpoints) AS touchpoints,
     (SELECT count(DISTINCT touchpoint) FROM map_cells) AS kinds,
     (SELECT count(*) FROM ingest_ledger) AS files,

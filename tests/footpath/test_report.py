@@ -1,19 +1,21 @@
-"""The report is one file, needs no network, shows the database's numbers and trusts no field."""
+"""The report is one file, needs no network, holds the database's rows and trusts no field."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from contracts.errors import InputError
 from footpath.report import build_report, top_findings
-from footpath.report import wording as say
 from tests.small_world import publish_small_world
 
 EVIL = "<img src=x onerror=alert(1)>\"'</script><b>"
@@ -33,26 +35,24 @@ def page(published: Path) -> str:
 
 
 class _Reader(HTMLParser):
-    """Every element with its attributes, and the text outside scripts and styles."""
+    """Every element with its attributes, and the text of each script."""
 
     def __init__(self) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self._inside: list[str] = []
+        self.scripts: list[str] = []
+        self._inside = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag in ("script", "style"):
-            self._inside.append(tag)
+        self._inside = tag
 
     def handle_endtag(self, tag: str) -> None:
-        if self._inside and self._inside[-1] == tag:
-            self._inside.pop()
+        self._inside = ""
 
     def handle_data(self, data: str) -> None:
-        if not self._inside:
-            self.texts.append(data)
+        if self._inside == "script":
+            self.scripts.append(data)
 
 
 def _read(html: str) -> _Reader:
@@ -61,71 +61,80 @@ def _read(html: str) -> _Reader:
     return reader
 
 
-def test_the_page_loads_nothing(page: str) -> None:
-    """No element names a resource, no style a URL, and the page's policy forbids all requests."""
+def _tables(html: str) -> dict[str, list[dict[str, Any]]]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
+    assert found is not None
+    return {
+        name: [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+        for name, table in json.loads(found.group(1))["tables"].items()
+    }
+
+
+def test_the_page_loads_nothing_and_runs_nothing_but_its_own(page: str) -> None:
+    """No element or style names a resource; the policy forbids requests, and scripts but those it knows by hash."""
     reader = _read(page)
     loading = [
-        (tag, attrs)
-        for tag, attrs in reader.elements
-        if attrs.get("src") or attrs.get("srcset") or attrs.get("data")
-        or (tag in ("link", "base", "iframe", "object", "embed"))
-        or (attrs.get("href") and not str(attrs["href"]).startswith("#"))
+        (tag, attrs) for tag, attrs in reader.elements
+        if attrs.get("src") or attrs.get("srcset") or tag in ("base", "iframe", "object", "embed")
+        or (attrs.get("href") and attrs["href"] != "data:,")
     ]  # fmt: skip
     assert loading == []
     style = re.findall(r"<style>(.*?)</style>", page, re.S)
     assert len(style) == 1
     assert not re.search(r"url\(|@import|https?:", style[0])
     policy = next(
-        attrs["content"] for tag, attrs in reader.elements
+        str(attrs["content"]) for _, attrs in reader.elements
         if attrs.get("http-equiv") == "Content-Security-Policy"
     )  # fmt: skip
-    assert policy is not None
-    assert "default-src 'none'" in policy
-    assert "http" not in policy
+    assert policy.startswith("default-src 'none'; ")
+    allowed = policy.split("script-src ")[1].split()
+    hashes = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in reader.scripts[1:]
+    ]
+    assert allowed == hashes
     assert len(page.encode()) < 8_000_000
 
 
-def test_headline_numbers_are_the_databases(published: Path, page: str) -> None:
-    """Customers, journeys, conversion and revenue appear as kpis holds them."""
-    text = " ".join(_read(page).texts)
+def test_the_page_holds_the_databases_rows(published: Path, page: str) -> None:
+    """Cells, nodes and moves of the page are rows of map_slices, stages and transitions, all of the slices it shows."""
+    tables = _tables(page)
     with duckdb.connect(str(published), read_only=True) as con:
-        kpis = dict(
-            con.sql(
-                "SELECT measure, value FROM kpis WHERE period = 'all' AND segment = 'all'"
-            ).fetchall()
-        )
-    assert say.count(kpis["customers"]) in text
-    assert say.count(kpis["journeys_started"]) in text
-    assert say.percent(kpis["conversion_rate"], 1) in text
-    assert say.money(kpis["revenue"], "EUR") in text
+        for name, query in (
+            ("map_cells", "SELECT stage, channel, touchpoint, touchpoints, journeys FROM map_slices"),
+            ("nodes", "SELECT level, segment_value, node, visits, drop_offs FROM stages "
+                      "WHERE level IN ('stage', 'touchpoint')"),
+            ("moves", "SELECT level, segment_value, source_node, target_node, count FROM transitions "
+                      "WHERE level IN ('stage', 'touchpoint') AND count > 0"),
+            ("headline", "SELECT measure, unit, segment_value FROM kpis "
+                         "SEMI JOIN slices USING (segment, segment_value) "
+                         "WHERE period = 'all' AND value IS NOT NULL"),
+        ):  # fmt: skip
+            relation = con.sql(query)
+            shown = [tuple(row[c] for c in relation.columns) for row in tables[name]]
+            assert sorted(shown) == sorted(relation.fetchall()), name
+            assert shown, name
 
 
-def test_every_entry_of_the_map_is_drawn_with_its_evidence(published: Path, page: str) -> None:
-    """As many entries as map_cells has rows, each with a query that returns its row."""
+def test_examples_are_journeys_on_the_page_that_show_it(published: Path, page: str) -> None:
+    """Each example of a cell has a step there, and is the journey that the database has under its id."""
+    tables = _tables(page)
+    places = [tuple(place.values()) for place in tables["places"]]
+    looked_at = 0
+    for cell in tables["map_cells"]:
+        here = places.index((cell["stage"], cell["channel"], cell["touchpoint"]))
+        for number in cell["examples"]:
+            journey = tables["journeys"][number]
+            assert here in journey["path"] or journey["steps"] > len(journey["path"])
+            looked_at += 1
+    assert looked_at > 20
+    first = tables["journeys"][0]
     with duckdb.connect(str(published), read_only=True) as con:
-        cells = con.sql("SELECT count(*) FROM map_cells").fetchall()[0][0]
-        reader = _read(page)
-        assert sum("data-evidence" in attrs for _, attrs in reader.elements) == cells
-        queries = [t for t in reader.texts if t.startswith("SELECT *\nFROM map_cells")]
-        assert len(queries) == cells
-        assert all(len(con.sql(query).fetchall()) == 1 for query in queries)
-
-
-def test_the_flow_holds_the_transitions(published: Path, page: str) -> None:
-    """The diagram's moves between stages are those of the table transitions."""
-    data = re.search(r'<script type="application/json" id="flow-data">(.*?)</script>', page, re.S)
-    assert data is not None
-    flow = json.loads(data.group(1))["stage"]
-    drawn = {
-        (flow["nodes"][m["from"]]["label"], flow["nodes"][m["to"]]["label"]): m["count"]
-        for m in flow["moves"]
-    }
-    with duckdb.connect(str(published), read_only=True) as con:
-        rows = con.sql(
-            "SELECT source_node, target_node, count FROM transitions "
-            "WHERE level = 'stage' AND segment = 'all'"
+        steps = con.execute(
+            "SELECT stage, channel, touchpoint FROM journey_steps WHERE journey_id = ? ORDER BY step",
+            [first["journey_id"]],
         ).fetchall()
-    assert drawn == {(say.name(a), say.name(b)): n for a, b, n in rows}
+    assert [places[i] for i in first["path"]] == steps[:40]
 
 
 def test_html_in_any_field_is_text(published: Path, tmp_path: Path) -> None:
@@ -133,45 +142,44 @@ def test_html_in_any_field_is_text(published: Path, tmp_path: Path) -> None:
     path = tmp_path / "footpath.duckdb"
     shutil.copy(published, path)
     with duckdb.connect(str(path)) as con:
-        for table, column in (
-            ("map_cells", "touchpoint"), ("map_cells", "channel"), ("map_cells", "stage"),
-            ("stage_order", "stage"), ("stages", "node"), ("transitions", "source_node"),
-            ("transitions", "target_node"), ("pain_points", "sentence"), ("pain_points", "query"),
-            ("pain_points", "node"), ("personas", "name"), ("personas", "grade"),
-            ("persona_features", "feature"), ("touchpoints", "touchpoint"),
-            ("ingest_ledger", "source"), ("dead_letters", "reason"), ("dead_letters", "message"),
-            ("unmatched_events", "event_type"), ("data_quality", "promise"),
-            ("data_quality", "examples"), ("kpis", "unit"), ("kpi_definitions", "definition"),
-        ):  # fmt: skip
-            con.execute(f"UPDATE {table} SET {column} = coalesce({column}, '') || ?", [EVIL])
+        columns = con.sql(
+            "SELECT table_name, column_name FROM duckdb_columns() JOIN duckdb_tables() USING (table_name) "
+            "WHERE data_type = 'VARCHAR' AND table_name NOT IN ('kpi_definitions', 'runs')"
+        ).fetchall()
+        for table, column in columns:
+            con.execute(f'UPDATE "{table}" SET "{column}" = "{column}" || ?', [EVIL])
         con.execute("UPDATE data_quality SET passed = false, violations = 1")
     html = build_report(path, tmp_path / "report.html", EVIL).read_text(encoding="utf-8")
     reader = _read(html)
     assert not [tag for tag, attrs in reader.elements if tag == "img" or "onerror" in attrs]
-    assert sum(tag == "script" for tag, _ in reader.elements) == html.count("</script>")
-    assert any("onerror=alert(1)" in text for text in reader.texts)
+    assert sum(tag == "script" for tag, _ in reader.elements) == html.count("</script>") == 3
+    assert any(EVIL in str(row["promise"]) for row in _tables(html)["checks"])
 
 
 def test_an_empty_project_has_a_report(tmp_path: Path) -> None:
-    """Every section is there and says what it is waiting for; the chart library is left out."""
+    """It is small, without the chart library."""
     path = publish_small_world(tmp_path, customers=0)
-    out = build_report(path, tmp_path / "new" / "report.html", "Empty")
-    html = out.read_text(encoding="utf-8")
-    for section in ("map", "flow", "findings", "personas", "health"):
-        assert f'id="{section}"' in html
-    assert "No journeys yet" in html
-    assert len(html) < 100_000
+    html = build_report(path, tmp_path / "new" / "report.html", "Empty").read_text(encoding="utf-8")
+    assert _tables(html)["project"][0]["journeys"] == 0
+    assert len(html) < 150_000
     assert top_findings(path) == []
 
 
-def test_no_structure_is_told_as_a_finding(published: Path, tmp_path: Path) -> None:
-    """Without personas the page says what that means."""
-    path = tmp_path / "footpath.duckdb"
-    shutil.copy(published, path)
-    with duckdb.connect(str(path)) as con:
-        con.execute("DELETE FROM personas")
-    html = build_report(path, tmp_path / "report.html", "x").read_text(encoding="utf-8")
-    assert "No structure found." in html
+def test_what_changed_since_the_version_before_is_told(published: Path, tmp_path: Path) -> None:
+    """A finding that was not there is new, one that is no more is gone, and KPIs stand side by side."""
+    before = tmp_path / "before.duckdb"
+    shutil.copy(published, before)
+    with duckdb.connect(str(before)) as con:
+        con.execute("UPDATE pain_points SET node = 'search', sentence = 'was here' WHERE rank = 1")
+        con.execute("UPDATE kpis SET value = value + 1 WHERE measure = 'customers'")
+    html = build_report(published, tmp_path / "report.html", "x", before).read_text("utf-8")
+    tables = _tables(html)
+    assert {row["change"] for row in tables["changes_findings"]} >= {"new", "gone"}
+    assert [r["sentence"] for r in tables["changes_findings"] if r["change"] == "gone"] == [
+        "was here"
+    ]
+    customers = next(r for r in tables["changes_kpis"] if r["measure"] == "customers")
+    assert customers["value_before"] == customers["value_now"] + 1
 
 
 def test_top_findings_are_the_first_sentences_by_rank(published: Path, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ BROKEN_BY = [
         WHERE level = 'stage' AND segment = 'all' AND source_node = 'awareness'
             AND target_node = 'consideration'""",
     ),
+    ("journey_flow_conserved", "DELETE FROM journey_flow WHERE target_node = 'DROP_OFF'"),
+    ("map_slices_agree", "UPDATE map_slices SET touchpoints = touchpoints + 1"),
     ("journeys_end_once", "UPDATE journeys SET outcome = 'open' WHERE outcome = 'lapsed'"),
     ("journeys_start_once", "DELETE FROM journeys WHERE outcome = 'lapsed'"),
     ("keys_unique", "INSERT INTO identities FROM identities LIMIT 1"),

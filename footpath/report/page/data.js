@@ -1,0 +1,126 @@
+/* The data of the page: tables as sql/report/*.sql returned them, read as they are needed. */
+
+import { named } from "./wording.js";
+
+const island = JSON.parse(document.getElementById("data").textContent);
+export const title = island.title;
+const made = new Map();
+
+function object(columns, row) {
+  const made = {};
+  columns.forEach((column, i) => { made[column] = row[i]; });
+  return made;
+}
+
+/** All rows of a table. */
+export function rows(name) {
+  if (!made.has(name)) {
+    const { columns, rows: raw } = island.tables[name] ?? { columns: [], rows: [] };
+    made.set(name, raw.map((row) => object(columns, row)));
+  }
+  return made.get(name);
+}
+
+/** Rows of a table for one slice of the journeys; tables are grouped once, rows made when asked for. */
+export function sliced(name, key) {
+  const index = `${name} by slice`;
+  if (!made.has(index)) {
+    const { columns, rows: raw } = island.tables[name];
+    const [segment, value] = [columns.indexOf("segment"), columns.indexOf("segment_value")];
+    const groups = new Map();
+    for (const row of raw) {
+      const of = keyOf(row[segment], row[value]);
+      if (!groups.has(of)) groups.set(of, []);
+      groups.get(of).push(row);
+    }
+    made.set(index, groups);
+  }
+  const cached = `${name} of ${key}`;
+  if (!made.has(cached)) {
+    const { columns } = island.tables[name];
+    made.set(cached, (made.get(index).get(key) ?? []).map((row) => object(columns, row)));
+  }
+  return made.get(cached);
+}
+
+/** Name of a slice in this page. */
+export function keyOf(segment, value) {
+  return `${segment}=${value}`;
+}
+
+export const ALL = keyOf("all", "all");
+export const project = rows("project")[0];
+export const stages = rows("map_stages").map((row) => row.stage);
+export const channels = rows("map_channels").map((row) => row.channel);
+export const touchpoints = rows("map_touchpoints");
+export const personas = rows("personas");
+const personaNames = new Map(personas.map((p) => [p.persona_id, p.name]));
+
+export const slices = new Map(rows("slices").map((slice) => {
+  const key = keyOf(slice.segment, slice.segment_value);
+  return [key, { ...slice, key, label: sliceLabel(slice.segment, slice.segment_value) }];
+}));
+
+/** A slice for readers. */
+export function sliceLabel(segment, value) {
+  if (segment === "all") return "All journeys";
+  if (segment === "persona") return value === "undetermined" ? "No persona" : personaNames.get(value) ?? value;
+  const month = segment === "month" && /^(\d{4})-(\d\d)$/.exec(value);
+  if (month) return new Date(Date.UTC(month[1], month[2] - 1)).toLocaleDateString("en-GB", { month: "long", year: "numeric", timeZone: "UTC" });
+  return value === "(none)" ? `No ${named(segment).toLowerCase()}` : named(value);
+}
+
+/** Colour of a stage, 1 to 8; 0 for what has none. */
+export function hue(stage) {
+  const place = stages.indexOf(stage);
+  return place < 0 ? 0 : (place % 8) + 1;
+}
+
+/** The stage where a touchpoint is at home. */
+export const homeOf = new Map(touchpoints.map((t) => [t.touchpoint, t.stage]));
+
+/** What is measured of a stage or touchpoint in a slice; undefined if nobody was there. */
+export function nodeOf(key, level, node) {
+  const cached = `nodes of ${key} by name`;
+  if (!made.has(cached)) made.set(cached, new Map(sliced("nodes", key).map((n) => [`${n.level} ${n.node}`, n])));
+  return made.get(cached).get(`${level} ${node}`);
+}
+
+const places = rows("places");
+
+/** Journeys on the page, each with `steps`: stage, channel, touchpoint, dwell and whether it converts. */
+export function journeys() {
+  if (!made.has("steps of journeys")) {
+    made.set("steps of journeys", rows("journeys").map((journey) => ({
+      ...journey,
+      steps_all: journey.steps,
+      steps: journey.path.map((place, i) => ({
+        ...places[place], dwell: journey.dwells[i], converts: journey.conversions.includes(i),
+      })),
+    })));
+  }
+  return made.get("steps of journeys");
+}
+
+export const findings = rows("findings");
+
+/** Findings at a touchpoint or stage. */
+export function findingsAt(level, node) {
+  return findings.filter((f) => f.level === level && f.node === node);
+}
+
+/* What the reader has chosen. */
+export const chosen = { slice: ALL, overlay: "", signal: "", level: "stage", form: "steps", least: 1, node: "", pattern: "", outcome: "", persona: "" };
+const watching = [];
+
+/** Change what is chosen; whoever watches draws anew. */
+export function choose(change) {
+  Object.assign(chosen, change);
+  if (chosen.overlay === chosen.slice) chosen.overlay = "";
+  watching.forEach((watch) => watch());
+}
+
+/** Be called after every choice. */
+export function watch(callback) {
+  watching.push(callback);
+}
