@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from contracts.config import PERIODS, PERSONA
 
-__all__ = ["add_segments", "period_names", "segment_inputs"]
+__all__ = ["add_segments", "findable", "period_names", "segment_inputs"]
 
 _DAY_US = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
@@ -31,6 +31,16 @@ def segment_inputs(segments: Sequence[str], attributes: Sequence[str]) -> list[s
     derived = dict.fromkeys(PERIODS, "started_at") | {PERSONA: "journey_id"}
     columns = [name if name in attributes else derived.get(name, name) for name in segments]
     return list(dict.fromkeys(columns))
+
+
+def findable(segments: Sequence[str], attributes: Sequence[str]) -> list[str]:
+    """Segments in which findings are sought: neither periods, for days are counted and an incident says itself
+    when it was; nor personas, for they were found in these very paths.
+
+    >>> findable(["device", "month", "persona"], ["device"])
+    ['device']
+    """
+    return [name for name in segments if name in attributes or name not in (*PERIODS, PERSONA)]
 
 
 def add_segments(

@@ -28,7 +28,7 @@ def _fingerprint(run: Run) -> str:
         )
     return digest_of(
         "graph",
-        2,
+        3,
         run.draft.names("touchpoints", "journeys"),
         run.draft.names("journey_personas") if sliced_by_persona else [],
         config.stages,

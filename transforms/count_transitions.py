@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.config import PERIODS, PERSONA, Config
+from contracts.config import PERSONA, Config
 from contracts.table import TIME
 from models.attribution_paths import count_paths
 from models.counts import merge_counts
 from models.money import to_units
 from models.satisfaction import ANSWERS
-from models.segments import add_segments, segment_inputs
+from models.segments import add_segments, findable, segment_inputs
 from models.step_counts import count_steps, first_day
 from models.transition_counts import count_transitions
 from transforms.kernel import Kernel
@@ -71,8 +71,7 @@ class _CountBucket:
         by_day = count_steps(
             steps,
             journeys,
-            # Days are counted, and an incident says itself when it was: periods are no segments here.
-            [n for n in graph.segments if n not in PERIODS or n in self.config.attributes],
+            findable(graph.segments, self.config.attributes),
             window=graph.window,
             pause=self.config.session.gap,
             contacts=self.config.contacts,

@@ -16,6 +16,9 @@ Standing findings at the same touchpoint, or at the one people are sent to, are 
 firmest of them. What consequence is and what is not can't be known from rates alone: two pains that
 meet at one step are told as one.
 
+**Personas are no segments here** (`models.segments.findable`). They are found in these very paths: that those who ask
+for help often do so at one step, too, would be found twice, with a certainty that means nothing.
+
 Findings of all kinds are ranked on one scale (`models.pain_points.finding`). All are associations;
 no cause is shown.
 """
@@ -26,6 +29,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.pain_points.daily import StepCounts
 from models.pain_points.drop_off import find_drop_off, funnel_steps
@@ -58,6 +62,10 @@ def find_pain_points(
         `pain_points` of `contracts.schemas`, by rank.
     """
     settings = replace(settings, chance=_chances(steps))
+    sought = pa.array(sorted({"all", *steps.segments}))
+    stages, transitions = (
+        table.filter(pc.is_in(table["segment"], sought)) for table in (stages, transitions)
+    )
     incidents, quiet = find_incidents(steps, settings)
     floor, pause_s = settings.min_volume, settings.pause.total_seconds()
     funnel = {

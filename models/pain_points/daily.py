@@ -78,6 +78,12 @@ class StepCounts:
         self._read: dict[tuple[str, str], Daily] = {}
 
     @property
+    def segments(self) -> list[str]:
+        """What journeys are sliced by, ``all`` among it."""
+        segments: list[str] = self._texts["segment"][1].to_pylist()
+        return segments
+
+    @property
     def days(self) -> int:
         """Number of days from `first` to `last`."""
         return self.last - self.first + 1
