@@ -161,9 +161,11 @@ def publish_database(
             f"ATTACH {literal(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
         connection.execute("USE footpath")
+        connection.begin()  # hundreds of comments, each brought to the disk alone, would take seconds
         _build(connection, declared, {} if embed else files)
         _store_examples(connection)
         _open_checks(connection)
+        connection.commit()
         _store_checks(connection, check_connection(connection))
         if expectations is not None:
             _store_checks(connection, expectations(connection))
