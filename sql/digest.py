@@ -149,6 +149,8 @@ def _canonical(column: str, kind: str) -> str:
     name = '"' + column.replace('"', '""') + '"'
     if kind == "VARCHAR":
         text = f"strlen({name}) || ':' || {name}"
+    elif kind == "VARCHAR[]":
+        text = f"len({name}) || '[' || array_to_string(list_transform({name}, lambda x: strlen(x) || ':' || x), '')"
     elif kind == "DOUBLE":
         text = f"printf('%.17g', {name} + 0.0) || ';'"
     elif kind.startswith("TIMESTAMP"):
