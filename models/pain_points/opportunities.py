@@ -8,8 +8,8 @@ others' rates are weighted by the positions of those who were here (direct stand
 
 Targets are steps of later stages that count: nine of ten conversions come by them, and being there
 doubles the odds to convert. Touchpoints that nine of ten conversions come by are part of the way and
-not an offer on it; one that two of three come from to the target is its door. These are left out, as
-are contacts and errors. Null hypothesis:
+not an offer on it; they are neither tested nor what others are held against. One that two of three come
+from to the target is its door, and not tested. Contacts and errors are left out. Null hypothesis:
 the ratio is at most 1.5, or what the other touchpoints of the stage have by themselves (their
 median and three median absolute deviations of its logarithm), and a difference under five points is
 not told; one-sided, Benjamini-Hochberg over
@@ -63,6 +63,7 @@ class _Pair:
 
     node: str
     target: str
+    peers: tuple[str, ...]
     here: tuple[Floats, Floats]
     there: tuple[Floats, Floats]
 
@@ -152,12 +153,15 @@ def _pairs(counts: StepCounts, settings: Settings) -> Iterator[_Pair]:
         for n, stage in sorted(settings.stage_of.items())
         if stage in rank and n not in settings.contacts | settings.errors
     ]
-    offers = [n for n in plain if reached.of([of(n)]).sum() >= settings.min_volume]
+    offers = [
+        n
+        for n in plain
+        if reached.of([of(n)]).sum() >= settings.min_volume
+        and converting(n) <= _PART_OF_THE_WAY * bought
+    ]
     for node in offers:
-        if bought and converting(node) > _PART_OF_THE_WAY * bought:
-            continue
         stage = settings.stage_of[node]
-        peers = [n for n in offers if n != node and settings.stage_of[n] == stage]
+        peers = tuple(n for n in offers if n != node and settings.stage_of[n] == stage)
         if len(peers) < _PEERS:
             continue
         for target in plain:
@@ -166,17 +170,17 @@ def _pairs(counts: StepCounts, settings: Settings) -> Iterator[_Pair]:
             if not counts_for(target) or is_door(node, target):
                 continue
 
-            def at_risk(nodes: list[str], target: str = target) -> tuple[Floats, Floats]:
+            def at_risk(nodes: tuple[str, ...], target: str = target) -> tuple[Floats, Floats]:
                 keys = [of(n, target) for n in nodes]
                 here = reached.of([of(n) for n in nodes]) - before.of(keys)
                 return here.sum(axis=0), onward.of(keys).sum(axis=0)
 
-            (n1, x1), (n0, x0) = at_risk([node]), at_risk(peers)
+            (n1, x1), (n0, x0) = at_risk((node,)), at_risk(peers)
             known = (n1 > 0) & (n0 > 0)
             n1, x1, n0, x0 = (a[known] for a in (n1, x1, n0, x0))
             enough = n1.sum() >= settings.min_volume and n0.sum() >= settings.min_volume
             if enough and x1.sum() >= _FEWEST and x0.sum() >= _FEWEST:
-                yield _Pair(node, target, (n1, x1), (n0, x0))
+                yield _Pair(node, target, peers, (n1, x1), (n0, x0))
 
 
 def _finding(pair: _Pair, p_value: float, q_value: float, settings: Settings) -> Finding:
@@ -199,22 +203,17 @@ def _finding(pair: _Pair, p_value: float, q_value: float, settings: Settings) ->
         q_value=q_value,
         sentence=(
             f"{rate:.1%} of {n:,.0f} journeys at '{pair.node}' go on to '{pair.target}' next "
-            f"(95% interval {low:.1%} to {high:.1%}); of those at other "
-            f"touchpoints of stage '{stage}', at the same position of their journey, {base:.1%}. "
+            f"(95% interval {low:.1%} to {high:.1%}); of those at other touchpoints of stage '{stage}' "
+            f"({', '.join(pair.peers)}), at the same position of their journey, {base:.1%}. "
             "That they go together does not mean that one causes the other."
         ),
-        query=_query(pair, settings),
-        journeys_query=_list(pair, settings),
+        query=_query(pair),
+        journeys_query=_list(pair),
     )
 
 
-def _visits(pair: _Pair, settings: Settings) -> str:
-    stage = settings.stage_of[pair.node]
-    peers = sorted(
-        n
-        for n, s in settings.stage_of.items()
-        if s == stage and n not in settings.contacts | settings.errors
-    )
+def _visits(pair: _Pair) -> str:
+    compared = ", ".join(map(literal, sorted((pair.node, *pair.peers))))
     return (
         "WITH visits AS (\n"
         f"    SELECT visit.journey_id, visit.touchpoint = {literal(pair.node)} AS here,\n"
@@ -224,15 +223,15 @@ def _visits(pair: _Pair, settings: Settings) -> str:
         "    FROM first_visits AS visit\n"
         "    LEFT JOIN first_visits AS other\n"
         f"        ON other.journey_id = visit.journey_id AND other.touchpoint = {literal(pair.target)}\n"
-        f"    WHERE visit.touchpoint IN ({', '.join(map(literal, peers))})\n"
+        f"    WHERE visit.touchpoint IN ({compared})\n"
         "        AND coalesce(other.position > visit.position, true)\n"
         ")"
     )
 
 
-def _query(pair: _Pair, settings: Settings) -> str:
+def _query(pair: _Pair) -> str:
     return (
-        f"{_visits(pair, settings)},\n"
+        f"{_visits(pair)},\n"
         "positions AS (\n"
         "    SELECT position, count(*) FILTER (here) AS n1, count(*) FILTER (here AND reached) AS x1,\n"
         "        count(*) FILTER (NOT here) AS n0, count(*) FILTER (NOT here AND reached) AS x0\n"
@@ -245,8 +244,7 @@ def _query(pair: _Pair, settings: Settings) -> str:
     )
 
 
-def _list(pair: _Pair, settings: Settings) -> str:
+def _list(pair: _Pair) -> str:
     return (
-        f"{_visits(pair, settings)}\n"
-        "SELECT journey_id FROM visits WHERE here AND reached ORDER BY journey_id"
+        f"{_visits(pair)}\nSELECT journey_id FROM visits WHERE here AND reached ORDER BY journey_id"
     )
