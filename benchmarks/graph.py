@@ -2,7 +2,7 @@
 
     python benchmarks/graph.py [--steps 10000000] [--record]
 
-Draws journeys of about five steps from a chain over thirty touchpoints in seven channels and six
+Draws journeys of about six steps from a chain over thirty touchpoints in seven channels and six
 stages, writes them as a warehouse's `touchpoints` and `journeys` (untimed, kept under
 build/benchmarks), and runs the job `pipelines.graph` on them as a command of its own, start-up included:
 levels stage, touchpoint, channel and session, sliced by entry channel (seven) beside all; intervals over
@@ -35,6 +35,8 @@ from models.absorbing_chain import AbsorbingChain  # noqa: E402
 from models.money import from_units  # noqa: E402
 
 TOUCHPOINTS, BUCKETS, SEED = 30, 32, 20260101
+LENGTH = 6.43
+"""Mean steps of a journey drawn."""
 STAGES = ("awareness", "consideration", "purchase", "service", "loyalty", "advocacy")
 CHANNELS = ("ads", "app", "email", "social", "store", "support", "web")
 BEGIN_US = 1_735_689_600_000_000  # 2025-01-01
@@ -142,7 +144,7 @@ def draw(bucket: int, steps: int, names: list[str]) -> tuple[pa.Table, pa.Table]
     bounds = (moves / moves.sum(axis=1, keepdims=True)).cumsum(axis=1)
     channel_of = shape.integers(0, len(CHANNELS), TOUCHPOINTS)
     rng = np.random.default_rng([SEED, bucket])
-    n = steps // 5
+    n = round(steps / LENGTH)
     walker, state, columns, step = np.arange(n), rng.integers(0, TOUCHPOINTS, n), [], 0
     while len(walker):
         step += 1

@@ -20,7 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["COUNTS_SCHEMA", "codes", "counts_rows", "encode", "merge_counts", "starts", "sum_by"]
+__all__ = [
+    "COUNTS_SCHEMA", "codes", "count_by", "counts_rows", "encode", "join_counts", "merge_counts",
+    "starts", "sum_by",
+]  # fmt: skip
 
 _CODE = pa.dictionary(pa.int32(), pa.string())
 _TEXTS = ("level", "segment", "segment_value", "source_node", "target_node", "measure")
@@ -31,6 +34,8 @@ COUNTS_SCHEMA = pa.schema(
 """Columns of a table of counts; the key is all but `count`."""
 
 _BATCH_ROWS = 2_000_000
+_DENSE = 8
+"""Keys are counted in an array of all possible ones if these are at most so many times the rows."""
 
 Ints = NDArray[np.int64]
 
@@ -129,6 +134,19 @@ def sum_by(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
     return keys[first], np.add.reduceat(values[order], first)
 
 
+def count_by(keys: Ints, size: int) -> tuple[Ints, Ints]:
+    """Distinct keys below `size`, ascending, and how often each occurs.
+
+    >>> count_by(np.array([5, 2, 5]), 6)
+    (array([2, 5]), array([1, 2]))
+    """
+    if size > _DENSE * len(keys):
+        return np.unique(keys, return_counts=True)
+    count = np.bincount(keys, minlength=1)
+    occur = np.flatnonzero(count)
+    return occur, count[occur]
+
+
 def starts(keys: Ints) -> NDArray[np.bool_]:
     """Where a run of equal keys begins.
 
@@ -138,6 +156,11 @@ def starts(keys: Ints) -> NDArray[np.bool_]:
     begins = np.ones(len(keys), dtype=bool)
     np.not_equal(keys[1:], keys[:-1], out=begins[1:])
     return begins
+
+
+def join_counts(parts: Iterable[pa.Table]) -> pa.Table:
+    """Counts that have no key in common, one below the other: nothing to add, nothing to sort."""
+    return pa.concat_tables([COUNTS_SCHEMA.empty_table(), *parts])
 
 
 def merge_counts(partials: Iterable[pa.Table]) -> pa.Table:
@@ -165,29 +188,47 @@ def merge_counts(partials: Iterable[pa.Table]) -> pa.Table:
 
 
 def _add_up(tables: list[pa.Table]) -> pa.Table:
-    """One integer a row, its place in mixed radix; columns are turned one at a time to save memory."""
-    table = pa.concat_tables([t.cast(COUNTS_SCHEMA) for t in tables])
-    count = table["count"].to_numpy()
-    key = np.zeros(len(table), np.int64)
+    """One integer a row, its place in mixed radix; a column of a table is turned by looking up its texts."""
+    tables = [table.cast(COUNTS_SCHEMA) for table in tables if len(table)]
+    if not tables:
+        return COUNTS_SCHEMA.empty_table()
+    count = np.concatenate([table["count"].to_numpy() for table in tables])
+    key = np.zeros(len(count), np.int64)
     digits: list[tuple[int, pa.Array | None]] = []
-    for name in (*_TEXTS, "bin"):
-        texts = None
-        if name == "bin":
-            places = table[name].to_numpy()
-            size = int(places.max(initial=0)) + 1
-        else:
-            places, texts = codes(table[name])
-            size = max(len(texts), 1)
-        digits.append((size, texts))
-        if np.prod([float(size) for size, _ in digits]) >= 2.0**63:
-            raise OverflowError(f"more than 2^63 possible keys, from {name} on")
-        key *= size
-        key += places
-    del table, places
+    for name in _TEXTS:
+        chunks = [chunk for table in tables for chunk in table[name].chunks]
+        texts = pa.chunked_array([chunk.dictionary for chunk in chunks]).unique()
+        texts = texts.take(pc.sort_indices(texts))
+        key *= len(texts)
+        begin = 0
+        for chunk in chunks:
+            if chunk.null_count:
+                raise ValueError(f"{chunk.null_count} nulls in {name}, where there must be none")
+            place = pc.index_in(chunk.dictionary, value_set=texts).to_numpy().astype(np.int64)
+            key[begin : begin + len(chunk)] += place[chunk.indices.to_numpy()]
+            begin += len(chunk)
+        digits.append((len(texts), texts))
+    bins = np.concatenate([table["bin"].to_numpy() for table in tables])
+    digits.append((int(bins.max()) + 1, None))
+    if np.prod([float(size) for size, _ in digits]) >= 2.0**63:
+        raise OverflowError("more than 2^63 possible keys")
+    key *= digits[-1][0]
+    key += bins
+    del tables, bins
     key, count = sum_by(key, count)
     columns: list[pa.Array] = [pa.array(count)]
     for size, texts in reversed(digits):
-        place = pa.array((key % size).astype(np.int32))
-        columns.append(place if texts is None else pa.DictionaryArray.from_arrays(place, texts))
+        places = key % size
+        columns.append(
+            pa.array(places.astype(np.int32)) if texts is None else _encoded(places, texts)
+        )
         key //= size
     return pa.table(columns[::-1], COUNTS_SCHEMA)
+
+
+def _encoded(places: Ints, texts: pa.Array) -> pa.DictionaryArray:
+    """The texts at these places; the dictionary holds none that does not occur."""
+    occurs = np.bincount(places, minlength=len(texts)) > 0
+    if not occurs.all():
+        places, texts = (np.cumsum(occurs) - 1)[places], texts.filter(pa.array(occurs))
+    return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), texts)

@@ -50,7 +50,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.absorbing_chain import START
-from models.counts import codes, counts_rows, merge_counts, starts, sum_by
+from models.counts import codes, count_by, counts_rows, join_counts, starts, sum_by
 from models.journey_walks import walk
 from models.transition_counts import NONE
 
@@ -139,7 +139,8 @@ def count_steps(
     Returns
     -------
     pa.Table of `models.counts.COUNTS_SCHEMA`
-        To be added to those of other customers by `merge_counts`.
+        Each key once, in no order; to be added to those of other customers by
+        `models.counts.merge_counts`.
     """
     walks = walk(steps, journeys)
     steps, number, journeys = walks.steps, walks.journey, walks.journeys
@@ -194,7 +195,7 @@ def count_steps(
                     amount,
                 )
             )
-    return merge_counts(parts)
+    return join_counts(parts)
 
 
 _DAILY = (
@@ -357,7 +358,7 @@ def _rows(
     width, deep = len(texts), int(bins.max(initial=0)) + 1
     key = ((of_value * width + of_source) * width + target) * deep + bins
     if amount is None:
-        key, count = np.unique(key, return_counts=True)
+        key, count = count_by(key, len(values) * width * width * deep)
     else:
         key, count = sum_by(key, amount)
     rest, bins = np.divmod(key, deep)

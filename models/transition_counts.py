@@ -47,7 +47,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.absorbing_chain import START
-from models.counts import codes, counts_rows, merge_counts, starts, sum_by
+from models.counts import codes, counts_rows, join_counts, starts, sum_by
 from models.customer_groups import GROUPS
 from models.dwell import BINS, bin_seconds
 from models.journey_walks import OUTCOMES, Visits, Walks, visits, walk
@@ -141,7 +141,8 @@ def count_transitions(
     Returns
     -------
     pa.Table of `models.counts.COUNTS_SCHEMA`
-        To be added to those of other customers by `merge_counts`.
+        Each key once, in no order; to be added to those of other customers by
+        `models.counts.merge_counts`.
 
     Raises
     ------
@@ -162,7 +163,7 @@ def count_transitions(
     parts: list[pa.Table] = []
     for at_level in visits(walks, stages):
         parts += _count_level(walks, at_level, slices, answers, followed)
-    return merge_counts(parts)
+    return join_counts(parts)
 
 
 def _count_level(

@@ -177,7 +177,9 @@ def test_order_and_split_do_not_matter(seed: int, random) -> None:
         ids = journeys.filter(some)["journey_id"]
         of_some = pa.compute.is_in(steps["journey_id"], value_set=ids.combine_chunks())
         parts.append(count_steps(steps.filter(of_some), journeys.filter(some), ["device"]))
-    assert merge_counts(parts).equals(whole)
+    merged = merge_counts([whole])
+    assert len(merged) == len(whole), "a key twice"
+    assert merge_counts(parts).equals(merged)
 
 
 def test_old_days_are_one() -> None:

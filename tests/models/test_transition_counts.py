@@ -176,7 +176,9 @@ def test_counts_of_buckets_add_up(
 ) -> None:
     """Buckets of customers, merged in any order and grouping, give the counts of the whole."""
     steps, journeys = world(walks)
-    whole = count_transitions(steps, journeys, ["device"])
+    counted = count_transitions(steps, journeys, ["device"])
+    whole = merge_counts([counted])
+    assert len(whole) == len(counted), "a key twice"
     owner = np.array([int(c[1:]) % buckets for c in journeys["customer_id"].to_pylist()])
     partials = []
     for bucket in range(buckets):
