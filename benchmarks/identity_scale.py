@@ -7,10 +7,11 @@ A world of links is drawn directly (nobody reads raw files here): persons with a
 three browsers, households that share a tablet, kiosks, a test login. Its events lie in Parquet files of 1M rows, as
 in the lake.
 
-footpath: `link_events` on slices of 131,072 rows, links as Parquet, `resolve` under the default limits, refusals,
-events on shared devices assigned by time, and the customer of every event. All that the stages ingest and resolve
-do about identity. DuckDB and scipy: the distinct edges of the same events by SQL, identifiers numbered by SQL,
-connected components by scipy, and no more: no limits, no names, no customer of an event.
+footpath: `link_events` on slices of 131,072 rows, links hashed and written, `resolve` under the default limits,
+refusals, events on shared devices assigned by time, and the customer of every event: all that the stages ingest and
+resolve do about identity, but for writing tables. DuckDB and scipy: the distinct edges of the same events by SQL,
+identifiers numbered by SQL, connected components by scipy, and no more: no limits, no names, no customer of an event.
+Both read the same Parquet files, and use all cores where they can.
 """
 
 from __future__ import annotations
@@ -132,8 +133,9 @@ def footpath(work: Path) -> dict[str, float]:
     from models.dictionaries import encode
     from models.identity import resolve
     from models.identity_refusals import refusals
-    from models.links import link_events
+    from models.links import hash_links, link_events
     from models.shared_devices import CustomersByTime, assign, named
+    from transforms.link_files import LinkFiles, write_links
 
     columns = [f"id_{name}" for name in NAMES]
     (work / "links").mkdir(exist_ok=True)
@@ -141,15 +143,16 @@ def footpath(work: Path) -> dict[str, float]:
     def link_file(path: Path) -> int:
         tables: list[pa.Table] = []
         codes = []
-        for batch in pq.ParquetFile(path).iter_batches(SLICE_ROWS, use_threads=False):
-            events = pa.table(batch)
+        whole = pq.ParquetFile(path).read(use_threads=False)
+        for start in range(0, len(whole), SLICE_ROWS):
+            events = whole.slice(start, SLICE_ROWS)
             for place, name in enumerate(columns):
                 events = events.set_column(place, name, encode(events[name]))
             code, links = link_events(events, columns)
             codes.append(code + sum(map(len, tables)))
             tables.append(links)
-        links = pa.concat_tables(tables)
-        pq.write_table(links, work / "links" / path.name, compression="lz4", use_dictionary=False)
+        links = hash_links(pa.concat_tables(tables), NAMES)
+        write_links(work / "links" / f"{path.stem}.arrow", links)
         np.save(work / "links" / f"{path.stem}.npy", np.concatenate(codes))
         return len(links)
 
@@ -160,11 +163,7 @@ def footpath(work: Path) -> dict[str, float]:
     steps["links, s"] = time.monotonic() - clock
     steps["links"] = sum(counts)
 
-    def read(name: str):
-        for path in files(work):
-            file = pq.ParquetFile(work / "links" / path.name)
-            yield file.read([name], use_threads=False)[name].combine_chunks()
-
+    read = LinkFiles(tuple(work / "links" / f"{path.stem}.arrow" for path in files(work)))
     clock = time.monotonic()
     found = resolve(read, NAMES, Identity())
     steps["resolve, s"] = time.monotonic() - clock

@@ -14,13 +14,13 @@ DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 
 def encode(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
-    """One dictionary array of text, null where the column is."""
+    """One dictionary array of text or numbers, null where the column is; codes in order of appearance."""
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), DICTIONARY)
     encoded = pc.dictionary_encode(column)
     if isinstance(encoded, pa.ChunkedArray):
         if encoded.num_chunks == 0:
-            return pa.array([], DICTIONARY)
+            return pa.array([], encoded.type)
         # Arrow encodes all chunks with one dictionary, so only the indices have to be joined.
         indices = pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32())
         return pa.DictionaryArray.from_arrays(

@@ -4,16 +4,15 @@ Two identifiers on one event belong to one customer (an identity edge), as far a
 customer is named after its oldest identifier (first seen; ties by strength of the namespace, then by hash), so the
 id is kept when a customer gains identifiers or joins a younger one, and does not depend on the order of the input.
 
-An identifier is known by 64 bits of MD5 over its namespace and value, which are also the id of the customer
-it names; among five million identifiers two share theirs with a probability of 7e-7. So there is no text to
-keep but the piece at hand: memory is bounded by the number of links (`models.links`), some 100 bytes each.
+An identifier is known by its hash (`models.identifier_hashes`), which is also the id of the customer it names. So
+there is no text to keep but the piece at hand: memory is bounded by the number of links (`models.links`), some 100
+bytes each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import md5
 
 import numpy as np
 import pyarrow as pa
@@ -21,16 +20,17 @@ import pyarrow.compute as pc
 
 from contracts.config import Identity
 from contracts.sql_text import md5_64
+from models.dictionaries import encode
 from models.engine import query
 from models.hexadecimal import hex_text
+from models.identifier_hashes import identifier_hash
 from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
-from models.link_columns import LinkReader, column_of, link_hashes, texts_at
+from models.link_columns import LinkReader, column_of, texts_at
 
 __all__ = [
     "Resolution",
     "SharedLinks",
     "customer_ids",
-    "identifier_hash",
     "known_customers",
     "resolve",
 ]
@@ -64,7 +64,7 @@ class Resolution:
     seen_with: tuple[np.ndarray, np.ndarray]
     """Distinct pairs of an identifier that is left out and the label of a customer it was seen with."""
     events_of: np.ndarray
-    """int64 a label: the customer's events; empty if nothing was refused."""
+    """int64 a label: the customer's events; empty if nothing was refused. The last is nobody's."""
 
     def identities(self, links: LinkReader) -> Iterator[pa.Table]:
         """The table `identities`, in pieces as large as those that `links` reads."""
@@ -82,7 +82,7 @@ class Resolution:
                         "namespace": pa.DictionaryArray.from_arrays(
                             np.full(stop - start, number, np.int32), list(self.namespaces)
                         ),
-                        "value": piece.take(pa.array(self.row[at] - read)),
+                        "value": piece.take(pa.array(self.row[at] - read)).cast(pa.string()),
                         "customer_id": customer_ids(self.customer[at]),
                         "first_seen": pa.array(self.first_seen[at], pa.timestamp("us", tz="UTC")),
                         "last_seen": pa.array(self.last_seen[at], pa.timestamp("us", tz="UTC")),
@@ -130,8 +130,8 @@ def resolve(
     Parameters
     ----------
     links : LinkReader
-        Of `id_<namespace>` for each namespace, `first_seen`, `last_seen`, `events`. For a table in
-        memory: ``lambda name: table[name].chunks``.
+        Of `id_<namespace>` and `hash_<namespace>` for each namespace, `first_seen`, `last_seen`, `events`
+        (`models.links`). For a table in memory: ``lambda name: table[name].chunks``.
     namespaces : sequence of str
         Strongest first.
     identity : Identity
@@ -145,19 +145,20 @@ def resolve(
     hashes = np.concatenate([hashes for _, hashes, _ in numbered])
     row = np.concatenate([rows for _, _, rows in numbered])
     nodes = [
-        np.where(codes < 0, codes, codes + offset).astype(np.int32)
+        np.where(codes < 0, codes, codes + np.int32(offset))
         for (codes, _, _), offset in zip(numbered, np.cumsum([0, *sizes[:-1]]), strict=True)
     ]
     del numbered
     first_us = column_of(links("first_seen"), len(nodes[0]))
     ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
     found, columns = constrain(nodes, sizes, first_us, namespaces, identity, hashes, ordered)
-    first = np.full(len(hashes), np.iinfo(np.int64).max)
-    last = np.full(len(hashes), np.iinfo(np.int64).min)
-    events = np.zeros(len(hashes), np.int64)
+    first = np.full(len(hashes) + 1, np.iinfo(np.int64).max)
+    last = np.full(len(hashes) + 1, np.iinfo(np.int64).min)
+    events = np.zeros(len(hashes) + 1, np.int64)
     _collect(np.minimum, first, nodes, [first_us])
     _collect(np.maximum, last, nodes, links("last_seen"))
     _collect(np.add, events, nodes, links("events"))
+    first, last, events = first[:-1], last[:-1], events[:-1]
     del first_us
     oldest = _oldest(found.labels, first, namespace, hashes)
     names = np.zeros(len(hashes), np.uint64)  # of components, which are no more than identifiers
@@ -178,7 +179,7 @@ def resolve(
     of_link = np.where(link_customers != 0, np.append(found.labels, -1)[strongest], -1)
     events_of = np.zeros(0, np.int64)
     if found.fate.any() or len(found.refusals.left):
-        events_of = np.zeros(found.count, np.int64)
+        events_of = np.zeros(found.count + 1, np.int64)
         _collect(np.add, events_of, [of_link], links("events"))
     return Resolution(
         link_customers,
@@ -196,16 +197,6 @@ def resolve(
         _seen_with(nodes, of_link, found.fate, found.count),
         events_of,
     )
-
-
-def identifier_hash(namespace: str, value: str) -> np.uint64:
-    """The hash that an identifier is known by: the first 64 bits of MD5.
-
-    >>> hex(identifier_hash("user_id", "42"))
-    '0x33dcc73ab56cc407'
-    """
-    text = f"{namespace}\x1f{value}".encode()
-    return np.uint64(int.from_bytes(md5(text, usedforsecurity=False).digest()[:8], "little"))
 
 
 def customer_ids(customers: np.ndarray) -> pa.StringArray:
@@ -246,7 +237,7 @@ def _on_shared(nodes: list[np.ndarray], strongest: np.ndarray, fate: np.ndarray)
 
 
 def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number the identifiers of a namespace by the first link that bears them.
+    """Number the identifiers of a namespace by the first link that bears them, as Arrow encodes hashes.
 
     Returns
     -------
@@ -257,34 +248,28 @@ def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, 
     rows : ndarray of int32
         The first link that bears it, ascending.
     """
-    of_link = link_hashes(links, namespace)
-    order = np.argsort(of_link).astype(np.int32)
-    ordered = of_link[order]
-    opens = np.ones(len(order), bool)
-    opens[1:] = ordered[1:] != ordered[:-1]
-    opens[: np.searchsorted(ordered, 1)] = False  # no identifier
-    starts = np.flatnonzero(opens)
-    known = slice(starts[0], None) if len(starts) else slice(len(order), None)
-    first = np.minimum.reduceat(order, starts) if len(starts) else np.zeros(0, np.int32)
-    by_first = np.argsort(first)
-    number = np.empty(len(first), np.int32)
-    number[by_first] = np.arange(len(first), dtype=np.int32)
-    codes = np.full(len(order), -1, np.int32)
-    codes[order[known]] = number[np.cumsum(opens[known], dtype=np.int32) - 1]
-    return codes, ordered[starts][by_first], first[by_first]
+    hashes = encode(pa.chunked_array(list(links(f"hash_{namespace}")), pa.uint64()))
+    codes = pc.fill_null(hashes.indices, -1).to_numpy()
+    greatest = np.maximum.accumulate(np.append(np.int32(-1), codes))
+    return (
+        codes,
+        hashes.dictionary.to_numpy(),
+        np.flatnonzero(codes > greatest[:-1]).astype(np.int32),
+    )
 
 
 def _collect(
     function: np.ufunc, into: np.ndarray, nodes: list[np.ndarray], pieces: Iterable[pa.Array]
 ) -> None:
-    """Minimum, maximum or sum of a number of the links over those of each identifier."""
+    """Minimum, maximum or sum of a number of the links over those of each identifier.
+
+    The last place of `into` takes what belongs to none, whose code is -1.
+    """
     read = 0
     for piece in pieces:
         values = piece if isinstance(piece, np.ndarray) else piece.cast(pa.int64()).to_numpy()
         for codes in nodes:
-            of_piece = codes[read : read + len(piece)]
-            known = of_piece >= 0
-            function.at(into, of_piece[known], values[known])
+            function.at(into, codes[read : read + len(piece)], values)
         read += len(piece)
 
 

@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
-
-from contracts.sql_text import literal, md5_64
-from models.dictionaries import codes_of, encode
-from models.engine import query
+import pyarrow.compute as pc
 
 __all__ = ["LinkReader", "column_of", "link_hashes", "of_rows", "texts_at"]
 
@@ -48,11 +45,5 @@ def column_of(pieces: Iterable[pa.Array], length: int) -> np.ndarray:
 
 def link_hashes(links: LinkReader, namespace: str) -> np.ndarray:
     """The hash of each link's identifier in a namespace, uint64; 0 where it has none."""
-    text = f"{literal(namespace)} || chr(31) || value"
-    sql = f"SELECT {md5_64(text)} AS hash FROM texts"
-    found = [np.zeros(0, np.uint64)]
-    for piece in links(f"id_{namespace}"):
-        encoded = encode(piece)  # MD5 is most of the work, and values repeat
-        hashes = query(sql, texts=pa.table({"value": encoded.dictionary}))["hash"].to_numpy()
-        found.append(np.append(hashes, np.uint64(0))[codes_of(encoded)])
-    return np.concatenate(found)
+    pieces = [pc.fill_null(piece, 0).to_numpy() for piece in links(f"hash_{namespace}")]
+    return np.concatenate([np.zeros(0, np.uint64), *pieces])

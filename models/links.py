@@ -2,21 +2,24 @@
 
 Identity is a matter of which identifiers occur together, and far fewer combinations occur than events.
 A file of events keeps the number of its link on every row; who the customer is, is then found for links and
-gathered by rows (docs/adr/0003).
+gathered by rows (docs/adr/0003). Links know their identifiers by text and by hash: whoever resolves them needs
+the hashes alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from models.dictionaries import codes_of
+from models.dictionaries import codes_of, encode
+from models.identifier_hashes import identifier_hashes
 
-__all__ = ["link_events"]
+__all__ = ["hash_links", "link_events"]
 
 
-def link_events(events: pa.Table, identifiers: list[str]) -> tuple[np.ndarray, pa.Table]:
+def link_events(events: pa.Table, identifiers: Sequence[str]) -> tuple[np.ndarray, pa.Table]:
     """Number the distinct combinations of identifiers.
 
     Parameters
@@ -29,26 +32,48 @@ def link_events(events: pa.Table, identifiers: list[str]) -> tuple[np.ndarray, p
     codes : ndarray of int32
         Link of each row.
     links : pa.Table
-        One row a link: the identifiers, `first_seen`, `last_seen`, `events`.
+        One row a link: the identifiers, dictionary-encoded, `first_seen`, `last_seen`, `events`.
     """
-    codes = np.zeros(len(events), np.int64)
-    firsts = np.zeros(min(1, len(events)), np.int64)
+    combined, kinds = np.zeros(len(events), np.int64), 1
     for name in identifiers:
         column = events[name].combine_chunks()
-        combined = codes * (len(column.dictionary) + 1) + codes_of(column) + 1
-        _, firsts, codes = np.unique(combined, return_index=True, return_inverse=True)
-    times = pa.table({"link": codes.astype(np.int32), "time": events["event_time"]})
-    seen = (
-        times.group_by("link")
-        .aggregate([("time", "min"), ("time", "max"), ("time", "count")])
-        .sort_by("link")
+        values = len(column.dictionary) + 1
+        if kinds * values > np.iinfo(np.int64).max:
+            combined = np.unique(combined, return_inverse=True)[1]
+            kinds = len(events)
+        combined = combined * values + codes_of(column) + 1
+        kinds *= values
+    order = np.argsort(combined)
+    ordered = combined[order]
+    opens = np.ones(len(order), bool)
+    opens[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(opens)
+    codes = np.empty(len(order), np.int32)
+    codes[order] = np.cumsum(opens, dtype=np.int32) - 1
+    times = events["event_time"].cast(pa.int64()).to_numpy()[order]
+    first, last = (
+        function.reduceat(times, starts) if len(times) else times
+        for function in (np.minimum, np.maximum)
     )
-    columns = {
-        name: pc.cast(events[name].take(pa.array(firsts)), pa.string()) for name in identifiers
-    }
+    one_of_each = pa.array(order[starts])
+    columns = {name: events[name].combine_chunks().take(one_of_each) for name in identifiers}
     columns |= {
-        "first_seen": seen["time_min"],
-        "last_seen": seen["time_max"],
-        "events": seen["time_count"],
+        "first_seen": pa.array(first, events["event_time"].type),
+        "last_seen": pa.array(last, events["event_time"].type),
+        "events": pa.array(np.diff(np.append(starts, len(order)))),
     }
-    return codes.astype(np.int32), pa.table(columns)
+    return codes, pa.table(columns)
+
+
+def hash_links(links: pa.Table, namespaces: Sequence[str]) -> pa.Table:
+    """Links in one piece, with a column `hash_<namespace>` beside each `id_<namespace>`; null for none.
+
+    >>> hash_links(pa.table({"id_user_id": ["42", None]}), ["user_id"])["hash_user_id"].to_pylist()
+    [3737080845776503815, None]
+    """
+    links = links.unify_dictionaries().combine_chunks()
+    for name in namespaces:
+        column = encode(links[f"id_{name}"])
+        hashes = pa.array(identifier_hashes(name, column.dictionary))
+        links = links.append_column(f"hash_{name}", hashes.take(column.indices))
+    return links

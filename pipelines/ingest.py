@@ -37,6 +37,8 @@ _COUNTS = ("records_read", "dead_letters", "quarantined", "withheld", "erased")
 _BYTES_A_KEY_BUCKET = 512 << 20
 
 
+_LAYOUT = 2
+"""How files of events and links look; what was written in another layout is read anew."""
 _DECIDES_NOTHING = {"paths", "description", "preset", "lines_of_receipt"}
 """Of a source's declaration, what leaves its records as they are (a preset is filled in by now)."""
 
@@ -49,6 +51,7 @@ def _contracts(run: Run) -> dict[str, str]:
     """
     config, pseudonymiser = run.config, run.pseudonymiser()
     shared = (
+        _LAYOUT,
         config.identity.model_dump(mode="json", include={"null_like", "blocked", "public_domains"}),
         [
             config.identity.namespaces[name].model_dump(include={"personal", "normalise"})

@@ -45,17 +45,19 @@ def _fingerprint(run: Run) -> str:
 def _execute(run: Run) -> dict[str, Any]:
     # Slow to import, and often nothing is new.
     from transforms.resolve_links import PublishedIdentities, ResolveLinks
-    from transforms.shared_devices import AssignSharedDevices, SharedDevices
+    from transforms.shared_devices import AssignSharedDevices, SharedDevices, units_of_work
 
     folder = scratch_folder(run, "resolve")
     root, config = str(run.lake.root), run.config
     name = digest_of(run.run_id, "resolve")
     shared = SharedDevices(str(folder / "links.parquet"), str(folder / "devices.parquet"))
-    links = tuple(file.meta["links"] for file in run.draft.tables["events"])
+    files = run.draft.tables["events"]
+    links = tuple((file.meta["links"], file.meta["link_rows"]) for file in files)
     identities = tuple(file.path for file in run.base.tables.get("identities", []))
     before = PublishedIdentities(identities, run.base.version, run.run_id, datetime.now(UTC))
     kernel = ResolveLinks(
         root,
+        str(folder),
         config.person_namespaces,
         config.account_namespaces if config.subject == "account" else (),
         config.identity,
@@ -72,7 +74,8 @@ def _execute(run: Run) -> dict[str, Any]:
         within_us = config.identity.within // timedelta(microseconds=1)
         assign = AssignSharedDevices(root, shared, str(folder), name, within_us, run.kernel_threads)
         with run.pipeline() as pipeline:
-            assigned = pipeline | "Files" >> beam.Create(_event_files(run)) | "Assign" >> assign
+            units = pipeline | "Files" >> beam.Create(units_of_work(_event_files(run), shared))
+            assigned = units | "Assign" >> assign
             collect((assigned,), folder / "assigned.json")
         results |= read_results(folder / "assigned.json")
     for table in _TABLES:
@@ -90,7 +93,7 @@ def _event_files(run: Run) -> list[EventFile]:
 
     files, first_link = [], 0
     for file in run.draft.tables["events"]:
-        files.append(EventFile(file.path, first_link, file.meta["link_rows"]))
+        files.append(EventFile(file.path, file.rows, first_link, file.meta["link_rows"]))
         first_link += file.meta["link_rows"]
     return files
 

@@ -18,6 +18,7 @@ from models.dictionaries import encode
 from models.event_keys import key_events
 from models.tombstones import Tombstones
 from transforms.kernel import Kernel
+from transforms.link_files import LinkFiles
 from transforms.write_events import write_events
 
 __all__ = ["EraseEvents", "erased_events"]
@@ -35,10 +36,11 @@ class _EraseFile:
     """By namespace the identifiers whose events may be erased: all others need no hashing."""
 
     def __call__(self, file: DataFile) -> Iterator[tuple[str, Any]]:
-        links = pq.read_table(Path(self.root, file.meta["links"]))
+        links = LinkFiles((Path(self.root, file.meta["links"]),))
         if not any(
-            pc.any(pc.is_in(links[f"id_{name}"], pa.array(values, pa.string()))).as_py()
+            pc.any(pc.is_in(column.cast(pa.string()), pa.array(values, pa.string()))).as_py()
             for name, values in self.suspects.items()
+            for column in links(f"id_{name}")
         ):
             return
         source, date = str(file.partition["source"]), str(file.partition["event_date"])

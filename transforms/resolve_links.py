@@ -22,13 +22,12 @@ from models.identity_changes import changes
 from models.identity_refusals import refusals
 from models.link_columns import LinkReader, column_of, link_hashes, of_rows
 from models.shared_devices import last_of_all
-from transforms.parts import in_batches
+from transforms.link_files import join_small_files
 from transforms.shared_devices import SharedDevices, write_intervals
 from transforms.write_table import write_pieces, write_table
 
 __all__ = ["PublishedIdentities", "ResolveLinks"]
 
-_BATCH_ROWS = 1 << 17
 _TIME = pa.timestamp("us", tz="UTC")
 _IDENTITIES = pa.schema(
     [
@@ -36,26 +35,6 @@ _IDENTITIES = pa.schema(
         for field in table_schema("identities")
     ]
 )
-
-
-@dataclass(frozen=True)
-class _LinkFiles:
-    """Reads a column of the links of all files, some files at a time."""
-
-    root: str
-    paths: tuple[str, ...]
-
-    def __call__(self, name: str) -> Iterator[pa.Array]:
-        files = (self._read(name, path) for path in self.paths)
-        for table in in_batches(files, _BATCH_ROWS):
-            yield table[name].combine_chunks()
-
-    def _read(self, name: str, path: str) -> pa.Table:
-        file = pq.ParquetFile(Path(self.root, path))
-        if name in file.schema_arrow.names:
-            return file.read([name], use_threads=False)
-        # of a namespace that was not declared when the file was written
-        return pa.table({name: pa.nulls(file.metadata.num_rows, pa.string())})
 
 
 @dataclass(frozen=True)
@@ -70,9 +49,10 @@ class PublishedIdentities:
 
 @dataclass(frozen=True)
 class ResolveLinks:
-    """The kernel: paths of files of links, all at once, to results; their number bounds the memory."""
+    """The kernel: files of links (path, rows), all at once, to results; their number bounds the memory."""
 
     root: str
+    folder: str
     namespaces: tuple[str, ...]
     accounts: tuple[str, ...]
     """Namespaces that name accounts; none where customers are the subject."""
@@ -82,8 +62,9 @@ class ResolveLinks:
     shared: SharedDevices
     before: PublishedIdentities
 
-    def __call__(self, paths: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        links = _LinkFiles(self.root, paths)
+    def __call__(self, files: tuple[tuple[str, int], ...]) -> Iterator[tuple[str, Any]]:
+        paths = ((Path(self.root, path), rows) for path, rows in files)
+        links = join_small_files(paths, Path(self.folder))
         resolution = resolve(links, self.namespaces, self.identity, self.splits)
         path = Path("tables", "link_customers", f"{self.name}.npy")
         target = Path(self.root, path)

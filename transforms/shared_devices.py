@@ -20,7 +20,16 @@ from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
 from transforms.write_table import write_table
 
-__all__ = ["AnonymousLinks", "AssignSharedDevices", "EventFile", "SharedDevices", "write_intervals"]
+__all__ = [
+    "AnonymousLinks",
+    "AssignSharedDevices",
+    "EventFile",
+    "SharedDevices",
+    "units_of_work",
+    "write_intervals",
+]
+
+_UNIT_ROWS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class EventFile:
     """A file of events, and which of all links are its own."""
 
     path: str
+    rows: int
     first_link: int
     links: int
 
@@ -44,9 +54,24 @@ class SharedDevices:
     devices: str
 
 
+def units_of_work(files: Iterable[EventFile], shared: SharedDevices) -> list[tuple[EventFile, ...]]:
+    """Files that have links with shared devices; small ones together."""
+    links = pq.read_table(shared.links, columns=["link"])["link"].to_numpy()
+    units: list[tuple[EventFile, ...]] = []
+    unit: tuple[EventFile, ...] = ()
+    for file in files:
+        begin, end = np.searchsorted(links, [file.first_link, file.first_link + file.links])
+        if begin < end:
+            unit = (*unit, file)
+        if sum(one.rows for one in unit) >= _UNIT_ROWS:
+            units.append(unit)
+            unit = ()
+    return [*units, unit] if unit else units
+
+
 @dataclass(frozen=True)
 class _ReadTimes:
-    """The kernel: of one file the events on shared devices."""
+    """The kernel: of some files the events on shared devices."""
 
     root: str
     shared: SharedDevices
@@ -56,12 +81,15 @@ class _ReadTimes:
     def _links(self) -> pa.Table:
         return pq.read_table(self.shared.links)
 
-    def __call__(self, file: EventFile) -> Iterator[tuple[int, Part]]:
+    def __call__(self, files: tuple[EventFile, ...]) -> Iterator[tuple[int, Part]]:
+        found = pa.concat_tables([self._events(file) for file in files])
+        name = f"shared-{Path(files[0].path).stem}"
+        yield from spill(found, np.zeros(len(found), np.int64), self.folder, name)
+
+    def _events(self, file: EventFile) -> pa.Table:
         links = self._links
         ends = [file.first_link, file.first_link + file.links]
         start, stop = np.searchsorted(links["link"].to_numpy(), ends)
-        if start == stop:
-            return
         links = links.slice(start, stop - start)
         events = pq.read_table(
             Path(self.root, file.path),
@@ -74,9 +102,7 @@ class _ReadTimes:
         row = np.repeat(np.arange(len(link)), end - begin)  # an event may bear two shared devices
         first_of = np.repeat(np.cumsum(end - begin) - (end - begin), end - begin)
         found = links.take(pa.array(begin[row] + np.arange(len(row)) - first_of))
-        found = found.append_column("event_time", events["event_time"].take(pa.array(row)))
-        name = f"shared-{Path(file.path).stem}"
-        yield from spill(found, np.zeros(len(found), np.int64), self.folder, name)
+        return found.append_column("event_time", events["event_time"].take(pa.array(row)))
 
 
 @dataclass(frozen=True)
@@ -169,7 +195,7 @@ class AnonymousLinks:
 
 
 class AssignSharedDevices(beam.PTransform):
-    """EventFile to results: files of `identity_intervals` and `shared_links`."""
+    """`units_of_work` to results: files of `identity_intervals` and `shared_links`."""
 
     def __init__(
         self, root: str, shared: SharedDevices, folder: str, name: str, within_us: int, threads: int
@@ -179,9 +205,9 @@ class AssignSharedDevices(beam.PTransform):
         self._assign = _Assign(root, shared, name, within_us)
         self._threads = threads
 
-    def expand(self, files: beam.PCollection) -> beam.PCollection:
+    def expand(self, units: beam.PCollection) -> beam.PCollection:
         return (
-            files
+            units
             | "ReadTimes" >> Kernel(self._read, self._threads)
             | "GatherEvents" >> beam.GroupByKey()
             | "AssignEvents" >> Kernel(self._assign)

@@ -19,9 +19,10 @@ from contracts.lake import DataFile
 from contracts.schemas import table_schema
 from models.dictionaries import DICTIONARY, encode
 from models.event_keys import key_events
-from models.links import link_events
+from models.links import hash_links, link_events
 from transforms.deduplicate import Removal
 from transforms.kernel import Kernel
+from transforms.link_files import write_links
 from transforms.parts import Part, in_batches, read_parts
 
 __all__ = ["WriteEvents", "write_events"]
@@ -125,6 +126,7 @@ class _FileWriter:
         self._root = Path(root)
         self._partition: dict[str, str | int] = {"source": source, "event_date": date}
         self._schema = _encoded_schema(table_schema("events", namespaces, attributes))
+        self._namespaces = namespaces
         self._identifiers = [f"id_{name}" for name in namespaces]
         self._folder = Path("tables", "events", f"source={source}", f"event_date={date}")
         (self._root / self._folder).mkdir(parents=True, exist_ok=True)
@@ -160,16 +162,11 @@ class _FileWriter:
     def finish(self) -> DataFile:
         """Close, name and describe the file."""
         self._writer.close()
-        links = pa.concat_tables(self._links)
+        links = hash_links(pa.concat_tables(self._links), self._namespaces)
         name = uuid.uuid4().hex[:16]  # never one that a published version knows
         path = self._folder / f"{name}.parquet"
-        links_path = Path("tables", "links") / f"{name}.parquet"
-        (self._root / links_path).parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._root / f"{links_path}.{uuid.uuid4().hex}.tmp"
-        pq.write_table(
-            links, temporary, compression="lz4", use_dictionary=False, write_statistics=False
-        )
-        temporary.replace(self._root / links_path)
+        links_path = Path("tables", "links") / f"{name}.arrow"
+        write_links(self._root / links_path, links)
         self._temporary.replace(self._root / path)
         meta = {
             "links": str(links_path),

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.config import Identity, Namespace
 from models.identity import customer_ids, resolve
+from models.links import hash_links
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "snowplow_web"
 pytestmark = pytest.mark.skipif(
@@ -40,7 +41,8 @@ def people(identity: Identity) -> tuple[dict[str, set[str]], dict[str, set[str]]
     columns = {f"id_{name}": events[name] for name in NAMES}
     columns |= {"first_seen": times, "last_seen": times}
     columns["events"] = pa.chunked_array([pa.array([1] * len(events))])
-    found = resolve(lambda name: columns[name].chunks, NAMES, identity)
+    links = hash_links(pa.table(columns), NAMES)
+    found = resolve(lambda name: links[name].chunks, NAMES, identity)
     customers = customer_ids(found.link_customers).to_pylist()
     of_sessions, of_users = defaultdict(set), defaultdict(set)
     for row, customer in zip(events.to_pylist(), customers, strict=True):

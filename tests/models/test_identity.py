@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contracts.config import Identity, Namespace
 from models.dictionaries import encode
 from models.identity import resolve as resolve_links
-from models.links import link_events
+from models.links import hash_links, link_events
 
 NAMES = ("user_id", "email", "anonymous_id")
 UNLIMITED = Identity(
@@ -38,7 +38,7 @@ def links(rows: list[Link]) -> pa.Table:
         "last_seen": times,
         "events": pa.array([1] * len(rows), pa.int64()),
     }
-    return pa.table(columns)
+    return hash_links(pa.table(columns), NAMES)
 
 
 def resolve(rows: list[Link]) -> tuple[list[int], list[dict[str, Any]]]:

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.config import Identity, Namespace
-from models.identity import customer_ids, identifier_hash, resolve
+from models.identifier_hashes import identifier_hash
+from models.identity import customer_ids, resolve
 from models.identity_refusals import refusals
+from models.links import hash_links
 
 NAMES = ("user_id", "email", "phone", "anonymous_id")
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -42,9 +44,10 @@ def find(
         for place, name in enumerate(NAMES)
     }
     columns |= {"first_seen": times, "last_seen": times, "events": pa.array([1] * len(rows))}
+    links = hash_links(pa.table(columns), NAMES)
 
     def read(name: str) -> list[pa.Array]:
-        return [columns[name][at : at + 3] for at in range(0, len(rows), 3)]
+        return [links[name].combine_chunks()[at : at + 3] for at in range(0, len(rows), 3)]
 
     found = resolve(read, NAMES, rules, splits)
     identities = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 __all__ = ["places_of"]
@@ -50,6 +51,14 @@ def _cells(path: Path) -> Iterator[tuple[str, Any]]:
         table = pq.read_table(path, partitioning=None)
         for name in table.column_names:
             yield from ((f"{path} {name}", value) for value in _flat(table[name].to_pylist()))
+    elif path.suffix == ".arrow":
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all()
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            yield from ((f"{path} {name}", value) for value in column.to_pylist())
+            if pa.types.is_dictionary(column.type):  # which may hold what no row does
+                words = [word for chunk in column.chunks for word in chunk.dictionary.to_pylist()]
+                yield from ((f"{path} {name}", word) for word in words)
     elif path.suffix in (".npy", ".npz"):
         stored = np.load(path)
         arrays = stored.values() if path.suffix == ".npz" else [stored]
