@@ -130,14 +130,15 @@ def footpath(work: Path) -> dict[str, float]:
     from datetime import timedelta
 
     from contracts.config import Identity
-    from models.dictionaries import encode
+    from models.dictionaries import DICTIONARY, encode
     from models.identity import resolve
     from models.identity_refusals import refusals
     from models.links import hash_links, link_events
+    from models.refused_values import REFUSED
     from models.shared_devices import CustomersByTime, assign, named
     from transforms.link_files import LinkFiles, write_links
 
-    columns = [f"id_{name}" for name in NAMES]
+    columns = [*(f"id_{name}" for name in NAMES), REFUSED]
     (work / "links").mkdir(exist_ok=True)
 
     def link_file(path: Path) -> int:
@@ -146,6 +147,7 @@ def footpath(work: Path) -> dict[str, float]:
         whole = pq.ParquetFile(path).read(use_threads=False)
         for start in range(0, len(whole), SLICE_ROWS):
             events = whole.slice(start, SLICE_ROWS)
+            events = events.append_column(REFUSED, pa.nulls(len(events), DICTIONARY))
             for place, name in enumerate(columns):
                 events = events.set_column(place, name, encode(events[name]))
             code, links = link_events(events, columns)

@@ -136,15 +136,21 @@ RECORD_TABLES = (
     ),
     Table(
         "identity_refusals",
-        "identifier that ties nobody, or pair of identifiers that was not united",
+        "identifier that ties nobody, pair of identifiers that was not united, or value refused on sight",
         ("namespace", "value", "beside_namespace", "beside_value"),
         (
             Column("namespace", TEXT, "namespace of the identifier; of a pair, of the stronger"),
             Column("value", TEXT, "normalised value; a keyed hash where it is personal"),
             Column("beside_namespace", TEXT, "the pair's other namespace; null for one identifier"),
             Column("beside_value", TEXT, "the pair's other value; null for one identifier"),
-            Column("reason", TEXT, "limit, crowded, shared or split"),
-            Column("detail", TEXT, "which limit, or how many it was seen with"),
+            Column(
+                "reason",
+                TEXT,
+                "limit, crowded, shared or split; refused on sight: null-like, blocked, public domain",
+            ),
+            Column(
+                "detail", TEXT, "which limit, how many it was seen with, how many events bear it"
+            ),
             Column("first_seen", TIME, "first event with it, or with both, UTC"),
             Column("customers", pa.int64(), "customers that would have become one"),
             Column("identifiers", pa.int64(), "identifiers that these have"),

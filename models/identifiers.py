@@ -17,8 +17,12 @@ import pyarrow.compute as pc
 
 from contracts.config import Identity
 from models.dictionaries import map_values
+from models.refused_values import FIELD
 
-__all__ = ["Pseudonymiser", "clean_identifiers", "normalise"]
+__all__ = ["Cleaned", "Pseudonymiser", "clean_identifiers", "normalise"]
+
+_NULL_LIKE = "null-like"
+_NO_REASON = pa.scalar(None, pa.string())
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,25 @@ def normalise(values: pa.Array, how: str) -> pa.Array:
     return pc.if_else(pc.greater_equal(pc.utf8_length(digits), 5), digits, None)
 
 
+@dataclass(frozen=True)
+class Cleaned:
+    """The identifiers of one namespace, a value a row."""
+
+    values: pa.DictionaryArray
+    """Null where there is no usable value. The dictionary holds no null and may repeat a value where two
+    spellings became one."""
+    refused: pa.DictionaryArray | None
+    """Namespace, reason and value of what was given and refused (`models.refused_values`): a word that means
+    nothing as it is, anything else as the lake would know it. None if nothing was refused.
+    """
+
+
 def clean_identifiers(
     values: pa.DictionaryArray,
     namespace: str,
     identity: Identity,
     pseudonymiser: Pseudonymiser | None,
-) -> pa.DictionaryArray:
+) -> Cleaned:
     """Normalise, refuse and hash the identifiers of one namespace.
 
     Parameters
@@ -77,34 +94,41 @@ def clean_identifiers(
         As the source gave them.
     pseudonymiser
         Needed if the namespace is personal.
-
-    Returns
-    -------
-    pa.DictionaryArray
-        Same length; null where there is no usable value. The dictionary holds no null and may
-        repeat a value where two spellings became one.
     """
     spec = identity.namespaces[namespace]
+    normalised = normalise(values.dictionary, spec.normalise)
+    given = normalised
+    if normalised.null_count:  # "null" is no address, yet what it is, is a word that means nothing
+        given = pc.coalesce(normalised, pc.utf8_trim_whitespace(values.dictionary))
+    reasons = _reasons(given, identity, namespace)
+    usable = pc.if_else(pc.is_null(reasons), normalised, None)
+    cleaned = _pseudonyms(usable, namespace, spec.personal, pseudonymiser)
+    told = pc.and_(pc.is_valid(reasons), pc.not_equal(given, ""))
+    refused = None
+    if pc.any(told).as_py():
+        a_word = pc.equal(reasons, _NULL_LIKE)
+        known = pc.if_else(pc.and_(told, pc.invert(a_word)), given, None)
+        known = _pseudonyms(known, namespace, spec.personal, pseudonymiser)
+        shown = pc.coalesce(known, pc.if_else(told, pc.utf8_lower(given), None))
+        labels = pc.binary_join_element_wise(namespace, reasons, shown, FIELD)
+        refused = map_values(values, lambda _: labels)
+    return Cleaned(map_values(values, lambda _: cleaned), refused)
 
-    def clean(distinct: pa.Array) -> pa.Array:
-        usable = _refuse(normalise(distinct, spec.normalise), identity, namespace)
-        return _pseudonyms(usable, namespace, spec.personal, pseudonymiser)
 
-    return map_values(values, clean)
-
-
-def _refuse(values: pa.Array, identity: Identity, namespace: str) -> pa.Array:
+def _reasons(values: pa.Array, identity: Identity, namespace: str) -> pa.Array:
+    """Why values say nothing; null for those that may."""
     lowered = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    null_like = [value.lower() for value in identity.null_like]
-    refused = pc.is_in(lowered, pa.array(null_like, pa.string()))
+    null_like = pa.array([value.lower() for value in identity.null_like], pa.string())
     zeros = pc.fill_null(pc.match_substring_regex(lowered, r"^[0\-]*$"), False)
+    nothing = pc.or_(pc.is_in(lowered, null_like), zeros)
     declared = pa.array(identity.blocked.get(namespace, ()), pa.string())
-    blocked_values = normalise(declared, identity.namespaces[namespace].normalise).drop_null()
-    blocked = pc.is_in(values, blocked_values)
-    if identity.namespaces[namespace].normalise == "domain":
+    how = identity.namespaces[namespace].normalise
+    blocked = pc.is_in(values, normalise(declared, how).drop_null())
+    reasons = pc.if_else(nothing, _NULL_LIKE, pc.if_else(blocked, "blocked", _NO_REASON))
+    if how == "domain":
         public = pc.is_in(values, pa.array(identity.public_domains, pa.string()))
-        blocked = pc.or_(blocked, public)
-    return pc.if_else(pc.or_(pc.or_(refused, zeros), blocked), None, values)
+        reasons = pc.if_else(public, "public domain", reasons)
+    return reasons
 
 
 def _pseudonyms(

@@ -26,6 +26,7 @@ from models.hexadecimal import hex_text
 from models.identifier_hashes import identifier_hash
 from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
 from models.link_columns import LinkReader, column_of, texts_at
+from models.refused_values import RefusedValues, refused_values
 
 __all__ = [
     "Resolution",
@@ -63,6 +64,8 @@ class Resolution:
     """Labels of customers, fates of identifiers, and what was refused."""
     seen_with: tuple[np.ndarray, np.ndarray]
     """Distinct pairs of an identifier that is left out and the label of a customer it was seen with."""
+    refused: RefusedValues
+    """Values that are no identifiers, as they say nothing."""
     events_of: np.ndarray
     """int64 a label: the customer's events; empty if nothing was refused. The last is nobody's."""
 
@@ -131,7 +134,8 @@ def resolve(
     ----------
     links : LinkReader
         Of `id_<namespace>` and `hash_<namespace>` for each namespace, `first_seen`, `last_seen`, `events`
-        (`models.links`). For a table in memory: ``lambda name: table[name].chunks``.
+        (`models.links`), and `_refused` (`models.refused_values`). For a table in memory:
+        ``lambda name: table[name].chunks``.
     namespaces : sequence of str
         Strongest first.
     identity : Identity
@@ -177,8 +181,9 @@ def resolve(
         strongest = np.where(strongest >= 0, strongest, left_out)
     link_customers = np.append(customer, np.uint64(0))[strongest]
     of_link = np.where(link_customers != 0, np.append(found.labels, -1)[strongest], -1)
+    refused = refused_values(links, of_link, found.count)
     events_of = np.zeros(0, np.int64)
-    if found.fate.any() or len(found.refusals.left):
+    if found.fate.any() or len(found.refusals.left) or len(refused):
         events_of = np.zeros(found.count + 1, np.int64)
         _collect(np.add, events_of, [of_link], links("events"))
     return Resolution(
@@ -195,6 +200,7 @@ def resolve(
         _on_shared(nodes, strongest, found.fate),
         found,
         _seen_with(nodes, of_link, found.fate, found.count),
+        refused,
         events_of,
     )
 

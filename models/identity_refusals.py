@@ -1,8 +1,8 @@
 """What resolution refused, why, and how much it would have merged.
 
-Refused are single identifiers (crowded, shared, split by order), which tie nobody, and pairs of identifiers whose
-union would have broken a limit. Beside each stands what it would have made one: so many customers, with so many
-identifiers and events.
+Refused are single identifiers (crowded, shared, split by order), which tie nobody, pairs of identifiers whose
+union would have broken a limit, and values that were refused on sight (null-like, blocked). Beside each stands what it
+would have made one: so many customers, with so many identifiers and events.
 """
 
 from __future__ import annotations
@@ -38,29 +38,41 @@ def refusals(resolution: Resolution, links: LinkReader, identity: Identity) -> p
     pairs = found.refusals
     node = np.concatenate([alone, pairs.left]).astype(np.int64)
     beside = pairs.right.astype(np.int64)
+    refused = resolution.refused
     seen, customers = resolution.seen_with
     union = len(alone) + np.arange(len(beside))
-    at_number = np.concatenate([np.searchsorted(alone, seen), union, union])
-    customers = np.concatenate([customers, found.labels[pairs.left], found.labels[pairs.right]])
-    sums = _sums(at_number, customers, resolution, len(node))
+    value, bearers = refused.seen_with
+    at_number = np.concatenate([np.searchsorted(alone, seen), union, union, len(node) + value])
+    customers = np.concatenate(
+        [customers, found.labels[pairs.left], found.labels[pairs.right], bearers]
+    )
+    sums = _sums(at_number, customers, resolution, len(node) + len(refused))
     owner = resolution.namespace[node]
-    nothing = pa.nulls(len(alone), pa.string())
-    first = np.concatenate([resolution.first_seen[alone], pairs.first_us])
+    before, after = (pa.nulls(count, pa.string()) for count in (len(alone), len(refused)))
+    first = np.concatenate([resolution.first_seen[alone], pairs.first_us, refused.first_us])
+    reasons = [*(_REASONS[fate] for fate in found.fate[alone].tolist()), *["limit"] * len(beside)]
     columns = {
-        "namespace": pa.array([names[place] for place in owner], pa.string()),
-        "value": resolution.values(links, node),
+        "namespace": pa.concat_arrays(
+            [pa.array([names[place] for place in owner], pa.string()), refused.namespace]
+        ),
+        "value": pa.concat_arrays([resolution.values(links, node), refused.value]),
         "beside_namespace": pa.concat_arrays(
             [
-                nothing,
+                before,
                 pa.array([names[place] for place in resolution.namespace[beside]], pa.string()),
+                after,
             ]
         ),
-        "beside_value": pa.concat_arrays([nothing, resolution.values(links, beside)]),
-        "reason": pa.array(
-            [_REASONS[fate] for fate in found.fate[alone].tolist()] + ["limit"] * len(beside),
+        "beside_value": pa.concat_arrays([before, resolution.values(links, beside), after]),
+        "reason": pa.concat_arrays([pa.array(reasons, pa.string()), refused.reason]),
+        "detail": pa.array(
+            [
+                *_of_one(resolution, alone),
+                *_of_pairs(resolution, identity),
+                *(f"on {events:,} events" for events in refused.events.tolist()),
+            ],
             pa.string(),
         ),
-        "detail": pa.array([*_of_one(resolution, alone), *_of_pairs(resolution, identity)]),
         "first_seen": pa.array(first, pa.timestamp("us", tz="UTC")),
         **dict(zip(("customers", "identifiers", "events"), map(pa.array, sums), strict=True)),
     }

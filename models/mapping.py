@@ -37,6 +37,7 @@ from models.dictionaries import DICTIONARY, constant, encode, map_values, strip
 from models.engine import query
 from models.identifiers import Pseudonymiser, clean_identifiers
 from models.redaction import drop, holds_address, redact, without_addresses
+from models.refused_values import REFUSED, all_refused
 from models.tombstones import Tombstones
 
 __all__ = ["PLACE", "POSITION", "Mapped", "Mapping", "compile_mapping", "map_records"]
@@ -495,13 +496,18 @@ def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | N
     }
     for name in ("csat", "nps", "sentiment"):
         columns[name] = mapped[name] if name in have else pa.nulls(count, pa.float64())
+    refused = []
     for namespace in config.namespaces:
         name = f"id_{namespace}"
-        columns[name] = (
-            clean_identifiers(encode(mapped[name]), namespace, config.identity, pseudonymiser)
-            if name in have
-            else pa.nulls(count, DICTIONARY)
-        )
+        if name not in have:
+            columns[name] = pa.nulls(count, DICTIONARY)
+            continue
+        given = encode(mapped[name])
+        cleaned = clean_identifiers(given, namespace, config.identity, pseudonymiser)
+        columns[name] = cleaned.values
+        if cleaned.refused is not None:
+            refused.append(cleaned.refused)
+    columns[REFUSED] = all_refused(refused, count)
     for attribute in config.attributes:
         columns[attribute] = dictionary(attribute)
     columns["record_hash"] = mapped["record_hash"]

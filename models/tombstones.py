@@ -104,7 +104,8 @@ class Tombstones:
         gone = np.zeros(len(event_ids), bool)
         for key in self.keys:
             known = {
-                name: clean_identifiers(values, name, identity, key) for name, values in raw.items()
+                name: clean_identifiers(values, name, identity, key).values
+                for name, values in raw.items()
             }
             gone |= self._of_events(known, source, event_ids, key)
         return gone

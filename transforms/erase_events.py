@@ -19,7 +19,7 @@ from models.event_keys import key_events
 from models.tombstones import Tombstones
 from transforms.kernel import Kernel
 from transforms.link_files import LinkFiles
-from transforms.write_events import write_events
+from transforms.write_events import rest_of_file, write_events
 
 __all__ = ["EraseEvents", "erased_events"]
 
@@ -53,7 +53,7 @@ class _EraseFile:
         erased = events.filter(pa.array(gone)).append_column("record_hash", hashes)
         keys = key_events(erased, source).select(["key", "key_rest"])
         yield "keys", {"source": source, **keys.to_pydict()}
-        rest = events.filter(pa.array(~gone)).drop_columns(["link"])
+        rest = rest_of_file(self.root, file, events, ~gone)
         for written in write_events(
             self.root, source, date, self.namespaces, self.attributes, iter([rest])
         ):

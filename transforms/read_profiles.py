@@ -52,7 +52,7 @@ def read_profiles(
     wanted = (column, *profile.columns)
     rows = pa.concat_tables([_read(path, wanted) for path in _files(profile)])
     known_by = clean_identifiers(encode(rows[column]), namespace, identity, pseudonymiser)
-    rows = rows.set_column(0, "known_by", known_by.cast(pa.string()))
+    rows = rows.set_column(0, "known_by", known_by.values.cast(pa.string()))
     greatest = ", ".join(f'max("{name}") AS "{name}"' for name in profile.columns)
     sql = _OF_CUSTOMERS.format(columns=greatest, namespace=namespace)
     identities = identities.filter(pc.equal(identities["namespace"], namespace))

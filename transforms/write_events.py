@@ -20,12 +20,13 @@ from contracts.schemas import table_schema
 from models.dictionaries import DICTIONARY, encode
 from models.event_keys import key_events
 from models.links import hash_links, link_events
+from models.refused_values import REFUSED
 from transforms.deduplicate import Removal
 from transforms.kernel import Kernel
-from transforms.link_files import write_links
+from transforms.link_files import LinkFiles, write_links
 from transforms.parts import Part, in_batches, read_parts
 
-__all__ = ["WriteEvents", "write_events"]
+__all__ = ["WriteEvents", "rest_of_file", "write_events"]
 
 _BATCH_ROWS = 1 << 17
 _FILE_ROWS = 1 << 20
@@ -66,7 +67,7 @@ class _WriteDay:
             stays = ~np.isin(keys, gone)
             if not stays.all():
                 yield "replaced", file.path
-                rest = events.filter(pa.array(stays)).drop_columns(["link"])
+                rest = rest_of_file(self.root, file, events, stays)
                 yield from self._write(source, date, iter([rest]))
 
     def _write(
@@ -93,6 +94,13 @@ def write_events(
             writer = _FileWriter(root, source, date, namespaces, attributes)
     if writer.rows:
         yield writer.finish()
+
+
+def rest_of_file(root: str, file: DataFile, events: pa.Table, stays: np.ndarray) -> pa.Table:
+    """Events of a file of the lake, to be written anew: some of them, with the values refused on them."""
+    (refused,) = LinkFiles((Path(root, file.meta["links"]),))(REFUSED)
+    events = events.append_column(REFUSED, refused.take(events["link"]))
+    return events.filter(pa.array(stays)).drop_columns(["link"])
 
 
 def _staying(parts: list[Part], lost: Mapping[str, Iterable[bytes]]) -> Iterator[pa.Table]:
@@ -127,7 +135,7 @@ class _FileWriter:
         self._partition: dict[str, str | int] = {"source": source, "event_date": date}
         self._schema = _encoded_schema(table_schema("events", namespaces, attributes))
         self._namespaces = namespaces
-        self._identifiers = [f"id_{name}" for name in namespaces]
+        self._identifiers = [*(f"id_{name}" for name in namespaces), REFUSED]
         self._folder = Path("tables", "events", f"source={source}", f"event_date={date}")
         (self._root / self._folder).mkdir(parents=True, exist_ok=True)
         self._temporary = self._root / self._folder / f".{uuid.uuid4().hex}.tmp"
@@ -190,10 +198,9 @@ def _encoded_schema(schema: pa.Schema) -> pa.Schema:
 
 
 def _encoded(events: pa.Table, schema: pa.Schema) -> pa.Table:
+    texts = {field.name for field in schema if pa.types.is_dictionary(field.type)} | {REFUSED}
     for place, field in enumerate(events.schema):
-        wanted = field.name in schema.names and pa.types.is_dictionary(
-            schema.field(field.name).type
-        )
+        wanted = field.name in texts
         if wanted and not pa.types.is_dictionary(field.type):
             events = events.set_column(place, field.name, encode(events[field.name]))
     return events

@@ -41,6 +41,7 @@ def people(identity: Identity) -> tuple[dict[str, set[str]], dict[str, set[str]]
     columns = {f"id_{name}": events[name] for name in NAMES}
     columns |= {"first_seen": times, "last_seen": times}
     columns["events"] = pa.chunked_array([pa.array([1] * len(events))])
+    columns["_refused"] = pa.chunked_array([pa.nulls(len(events), pa.string())])
     links = hash_links(pa.table(columns), NAMES)
     found = resolve(lambda name: links[name].chunks, NAMES, identity)
     customers = customer_ids(found.link_customers).to_pylist()

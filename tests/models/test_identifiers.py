@@ -11,6 +11,7 @@ import pytest
 from contracts.config import Identity
 from models.dictionaries import encode
 from models.identifiers import Pseudonymiser, clean_identifiers
+from models.refused_values import FIELD
 
 KEY = Pseudonymiser(b"key")
 
@@ -19,7 +20,7 @@ def cleaned(
     values: list[str | None], namespace: str, identity: Identity | None = None
 ) -> list[str | None]:
     column = encode(pa.array(values, pa.string()))
-    return clean_identifiers(column, namespace, identity or Identity(), KEY).to_pylist()
+    return clean_identifiers(column, namespace, identity or Identity(), KEY).values.to_pylist()
 
 
 def test_values_that_say_nothing_are_refused():
@@ -82,6 +83,30 @@ def test_without_a_key_nothing_personal_passes():
     column = encode(pa.array(["ann@example.com"]))
     with pytest.raises(ValueError, match="no key"):
         clean_identifiers(column, "email", Identity(), None)
-    assert clean_identifiers(encode(pa.array(["7"])), "user_id", Identity(), None).to_pylist() == [
-        "7"
+    found = clean_identifiers(encode(pa.array(["7"])), "user_id", Identity(), None)
+    assert found.values.to_pylist() == ["7"]
+
+
+def test_what_was_refused_is_told_with_its_reason():
+    """Words that mean nothing as they are, blocked values as the lake would know them; blanks and what is
+    no address are no values at all.
+    """
+    identity = Identity(blocked={"email": ("till@shop.example",), "user_id": ("13",)})
+
+    def told(values: list[str], namespace: str) -> list[list[str] | None]:
+        found = clean_identifiers(encode(pa.array(values)), namespace, identity, KEY).refused
+        return [text and text.split(FIELD) for text in found.to_pylist()] if found else []
+
+    addresses = ["NULL ", "Till@Shop.example", "no address", "", "ann@example.com"]
+    till = KEY.digest("email", "till@shop.example")
+    assert told(addresses, "email") == [
+        ["email", "null-like", "null"],
+        ["email", "blocked", till],
+        *[None] * 3,
     ]
+    assert told(["00-00", "13", "14"], "user_id") == [
+        ["user_id", "null-like", "00-00"],
+        ["user_id", "blocked", "13"],
+        None,
+    ]
+    assert told(["14"], "user_id") == []

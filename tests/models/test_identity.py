@@ -37,6 +37,7 @@ def links(rows: list[Link]) -> pa.Table:
         "first_seen": times,
         "last_seen": times,
         "events": pa.array([1] * len(rows), pa.int64()),
+        "_refused": pa.nulls(len(rows), pa.string()),
     }
     return hash_links(pa.table(columns), NAMES)
 

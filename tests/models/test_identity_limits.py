@@ -44,6 +44,7 @@ def find(
         for place, name in enumerate(NAMES)
     }
     columns |= {"first_seen": times, "last_seen": times, "events": pa.array([1] * len(rows))}
+    columns["_refused"] = pa.nulls(len(rows), pa.string())
     links = hash_links(pa.table(columns), NAMES)
 
     def read(name: str) -> list[pa.Array]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from contracts.config import Config
@@ -167,6 +170,60 @@ def test_a_day_that_comes_later_gives_every_event_its_customer(tmp_path: Path, n
         assert difference(full, later) == {}
         kinds = {row["kind"] for row in table(later, "identity_changes").to_pylist()}
         assert kinds & {"merged", "renamed", "left out"}
+
+
+SAYS_NOTHING = [
+    *(event(minute, u=f"u{minute % 7}", m=" NULL") for minute in range(20)),
+    event(30, d="d1", m="null"),
+    event(31, u="u1", d="0000-0000"),
+    event(32, u="u8", d="0000-0000"),
+    event(33, d="0000-0000"),
+    event(40, u="u1", m="Till@shop.example", d="d2"),
+    event(41, d="d3", m="till@shop.example"),
+    event(42, u="u9", m="till@shop.example", d="undefined"),
+    event(43, u="u9", m="", d="d9"),
+    event(44, u="u9", m="no address", d="d9"),
+]
+REFUSED = """
+WITH raw AS (SELECT DISTINCT ON (id) * FROM read_json('{folder}/data/*.jsonl')),
+told AS (
+  SELECT 'email' AS namespace, lower(trim(m)) AS value, u, d FROM raw
+  UNION ALL SELECT 'anonymous_id', d, u, d FROM raw
+)
+SELECT told.namespace, if(told.value LIKE 'till%', 'blocked', 'null-like') AS reason,
+  if(told.value LIKE 'till%', '{till}', told.value) AS shown, format('on {{}} events', count(*)) AS detail,
+  count(DISTINCT coalesce(login.customer_id, browser.customer_id)) AS customers
+FROM told
+LEFT JOIN identities login ON login.namespace = 'user_id' AND login.value = u
+LEFT JOIN identities browser ON browser.namespace = 'anonymous_id' AND browser.value = d
+WHERE told.value IN ('null', '0000-0000', 'undefined', 'till@shop.example')
+GROUP BY ALL ORDER BY ALL
+"""
+
+
+def test_what_is_refused_on_sight_is_listed_with_whom_it_would_have_merged(tmp_path: Path):
+    """The same values, events and customers as SQL finds in the raw files, however often and in how
+    many runs they were delivered; nobody's customer depends on them.
+    """
+    blocked = {"email": ["till@shop.example"]}
+    deliver(tmp_path, "1", SAYS_NOTHING)
+    run = publish(project(tmp_path, blocked=blocked))
+    told = sorted(
+        (row["namespace"], row["reason"], row["value"], row["detail"], row["customers"])
+        for row in table(run, "identity_refusals").to_pylist()
+    )
+    key = os.environ["FOOTPATH_KEY"].encode()
+    till = hmac.new(key, b"email\x1ftill@shop.example", "sha256").hexdigest()[:32]
+    con = duckdb.connect()
+    con.register("identities", table(run, "identities"))
+    assert told == con.execute(REFUSED.format(folder=tmp_path, till=till)).fetchall()
+    assert [row[4] for row in told] == [2, 1, 3, 8]
+    assert len(set(customers(run).values())) == 11
+    other = [e | {"e": f"page {number}"} for number, e in enumerate(SAYS_NOTHING)]
+    deliver(tmp_path, "2", other)
+    later = publish(project(tmp_path, blocked=blocked))
+    assert rows(later, "identity_refusals") == rows(run, "identity_refusals")
+    assert later.draft.names("events") != run.draft.names("events")  # copies took others' places
 
 
 def test_a_split_survives_later_runs_and_can_be_taken_back(tmp_path: Path):
