@@ -138,7 +138,7 @@ def footpath(work: Path) -> dict[str, float]:
     from models.shared_devices import CustomersByTime, assign, named
     from transforms.link_files import LinkFiles, write_links
 
-    columns = [*(f"id_{name}" for name in NAMES), REFUSED]
+    columns = [f"id_{name}" for name in NAMES]
     (work / "links").mkdir(exist_ok=True)
 
     def link_file(path: Path) -> int:
@@ -147,10 +147,10 @@ def footpath(work: Path) -> dict[str, float]:
         whole = pq.ParquetFile(path).read(use_threads=False)
         for start in range(0, len(whole), SLICE_ROWS):
             events = whole.slice(start, SLICE_ROWS)
-            events = events.append_column(REFUSED, pa.nulls(len(events), DICTIONARY))
             for place, name in enumerate(columns):
                 events = events.set_column(place, name, encode(events[name]))
-            code, links = link_events(events, columns)
+            events = events.append_column(REFUSED, pa.nulls(len(events), DICTIONARY))
+            code, links = link_events(events, [*columns, REFUSED])
             codes.append(code + sum(map(len, tables)))
             tables.append(links)
         links = hash_links(pa.concat_tables(tables), NAMES)

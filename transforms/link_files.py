@@ -41,7 +41,7 @@ class LinkFiles:
 
     def __call__(self, name: str) -> Iterator[pa.Array]:
         for path in self.paths:
-            with pa.memory_map(str(path)) as file:
+            with pa.OSFile(str(path)) as file:  # mapped, it stayed open as long as the column
                 place = pa.ipc.open_file(file).schema.get_field_index(name)
                 if place >= 0:
                     yield _read(file, [place])[name].chunk(0)
@@ -63,14 +63,18 @@ def join_small_files(paths: Iterable[tuple[Path, int]], folder: Path) -> LinkFil
         if not small:
             found += [path for path, _ in group]
             continue
-        tables = (_read(pa.memory_map(str(path)), None) for path, _ in group)
-        for joined in in_batches(tables, _SMALL_ROWS):
+        for joined in in_batches((_whole(path) for path, _ in group), _SMALL_ROWS):
             found.append(folder / f"links-{len(found):06d}.arrow")
             write_links(found[-1], joined.combine_chunks())
     return LinkFiles(tuple(found))
 
 
-def _read(file: pa.MemoryMappedFile, places: list[int] | None) -> pa.Table:
+def _whole(path: Path) -> pa.Table:
+    with pa.OSFile(str(path)) as file:
+        return _read(file, None)
+
+
+def _read(file: pa.NativeFile, places: list[int] | None) -> pa.Table:
     """Columns of a file of links; all, if no places are given."""
     options = pa.ipc.IpcReadOptions(included_fields=places, use_threads=False)
     return pa.ipc.open_file(file, options=options).read_all()
