@@ -125,11 +125,12 @@ def populate(
     counts = lookup_table(scenario.devices_per_person)
     n_devices = (1 + counts[rng.integers(0, len(counts), size)]).astype(np.int8)
 
-    pairs = (size + 1) // 2
-    paired = np.repeat(rng.random(pairs) < scenario.household_share, 2)[:size]
-    if size % 2:
-        paired[-1] = False
-    household = np.where(paired, person_id // 2, -1)
+    together = scenario.household_size
+    shares = rng.random(-(-size // together)) < scenario.household_share
+    sharing = np.repeat(shares, together)[:size]
+    sharing[size - size % together :] = False
+    first_of_household = np.arange(size) // together * together
+    household = np.where(sharing, (first_id + first_of_household) // together, -1)
 
     types = np.stack([lookup_table(kind.devices) for kind in PERSONAS])
     draws = rng.integers(0, types.shape[1], (size, SLOTS_PER_PERSON))
@@ -137,8 +138,7 @@ def populate(
     device_type[:, HOUSEHOLD_SLOT:] = DEVICE_TYPES.index("tablet")
 
     slot = np.arange(size * SLOTS_PER_PERSON).reshape(size, SLOTS_PER_PERSON)
-    first_of_pair = np.arange(size) // 2 * 2
-    slot[:, HOUSEHOLD_SLOT] = slot[first_of_pair, HOUSEHOLD_SLOT]
+    slot[:, HOUSEHOLD_SLOT] = slot[first_of_household, HOUSEHOLD_SLOT]
     if len(kiosk_ids):
         slot[:, KIOSK_SLOT] = size * SLOTS_PER_PERSON + person_id % len(kiosk_ids)
     own_ids = uuids(rng, size * SLOTS_PER_PERSON)

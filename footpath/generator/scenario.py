@@ -147,8 +147,8 @@ class Scenario:
         Shares of persons with one, two and three devices of their own.
     registered_share
         Persons with an account (a user_id). The others shop as guests and are known by e-mail.
-    household_share
-        Persons who share a tablet with one other person of their household.
+    household_share, household_size
+        Persons who share a tablet with the others of their household, and how many share one.
     kiosks, kiosk_share
         Number of in-store kiosks, and the share of sessions that take place on one of them.
     null_like_share
@@ -183,6 +183,7 @@ class Scenario:
     devices_per_person: tuple[float, float, float] = (0.60, 0.30, 0.10)
     registered_share: float = 0.80
     household_share: float = 0.08
+    household_size: int = 2
     kiosks: int = 3
     kiosk_share: float = 0.002
     null_like_share: float = 0.003
@@ -213,6 +214,8 @@ class Scenario:
         for name in ("events", "days", "file_days", "chunk_events"):
             if getattr(self, name) < 1:
                 found.append(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.household_size < 2:
+            found.append(f"household_size is {self.household_size}, must be at least 2")
         for name in ("seed", "kiosks"):
             if getattr(self, name) < 0:
                 found.append(f"{name} is {getattr(self, name)}, must not be negative")

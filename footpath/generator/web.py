@@ -153,7 +153,7 @@ def web_feed(chunk: Chunk, steps: Steps) -> Feed:
                 mask=~purchase,
             ),
             "device": lookup(device, DEVICE_TYPES),
-            "user_agent": lookup(_user_agents(steps, device), _USER_AGENTS),
+            "user_agent": lookup(_user_agents(chunk, steps, device), _USER_AGENTS),
             "campaign": lookup(
                 steps.campaign + 1,
                 [None]
@@ -176,8 +176,9 @@ def web_feed(chunk: Chunk, steps: Steps) -> Feed:
     )
 
 
-def _user_agents(steps: Steps, device: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Choose the browser of each device; the same for both users of a household's tablet."""
-    family = np.where(steps.slot == HOUSEHOLD_SLOT, steps.person // 2, steps.person + steps.slot)
+def _user_agents(chunk: Chunk, steps: Steps, device: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Choose the browser of each device; the same for all users of a household's tablet."""
+    household = steps.person // chunk.scenario.household_size
+    family = np.where(steps.slot == HOUSEHOLD_SLOT, household, steps.person + steps.slot)
     agent = device * 3 + family % np.where(device == DEVICE_TYPES.index("tablet"), 2, 3)
     return np.where(steps.slot == KIOSK_SLOT, len(_USER_AGENTS) - 1, agent)

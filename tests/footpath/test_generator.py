@@ -343,6 +343,22 @@ def test_pain_points_keep_to_their_device_and_dates(tmp_path: Path) -> None:
         assert during - before == pytest.approx(pain_point.points, abs=0.09)
 
 
+def test_households_are_as_large_as_declared(tmp_path: Path) -> None:
+    """Each of them has one tablet, and all its members are of one size."""
+    scenario = Scenario(events=4_000, seed=5, household_share=0.5, household_size=4, kiosks=0)
+    generate(tmp_path, scenario)
+    persons = pq.read_table(tmp_path / "truth" / "persons.parquet").to_pandas()
+    sizes = persons["household_id"].dropna().value_counts()
+    assert len(sizes) > 10
+    assert set(sizes) == {4}
+    owned = pq.read_table(tmp_path / "truth" / "identifiers.parquet").to_pandas()
+    homes = persons.set_index("person_id")["household_id"]
+    browsers = owned[owned["namespace"] == "anonymous_id"].groupby("value")["person_id"]
+    shared = [homes[list(set(of))] for _, of in browsers if of.nunique() > 1]
+    assert max(map(len, shared)) > 2
+    assert all(home.nunique() == 1 for home in shared)
+
+
 def test_identifiers_name_their_owners(flawed: World) -> None:
     """Written forms normalise to one value; only kiosks and households are shared."""
     out, _ = flawed
