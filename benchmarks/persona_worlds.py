@@ -92,14 +92,17 @@ class World:
 
 @dataclass(frozen=True)
 class _Truth:
-    """Everything about the walkers: entry (K, V), move (K, V, V), channel (K, V, C), pace (K,)."""
+    """Everything about the walkers: entry (K, V), move (K, V, V), channel (K, V, C), pace (K,).
+
+    Of scripts, the chance of each touchpoint at each place: (K, places, V).
+    """
 
     shares: FloatArray
     entry: FloatArray
     move: FloatArray
     channel: FloatArray
     pace: FloatArray
-    scripts: IntArray | None = None
+    scripts: FloatArray | None = None
 
 
 def draw_world(
@@ -200,7 +203,7 @@ def _truth(family: str, random: np.random.Generator, side_data: bool) -> _Truth:
     entry, move = entry[of], move[of]
     scripts = None
     if family == "scripts":
-        scripts = np.stack([random.permutation(v)[:_SCRIPT] for _ in range(k)])
+        scripts = np.eye(v)[np.stack([random.permutation(v)[:_SCRIPT] for _ in range(k)])]
     if not null:  # those who click at random
         shares = np.append((1 - _NOISE) * shares, _NOISE)
         entry = np.concatenate([entry, np.full((1, v), 1.0 / v)])
@@ -211,7 +214,7 @@ def _truth(family: str, random: np.random.Generator, side_data: bool) -> _Truth:
 
 
 def _drifted(truth: _Truth, drift: float, random: np.random.Generator) -> _Truth:
-    """All but the noise, moved towards fresh draws; a script is learnt anew with that chance."""
+    """All but the noise, moved that share of the way towards fresh draws; a script, towards another."""
 
     def towards(old: FloatArray) -> FloatArray:
         fresh = random.dirichlet(np.full(old.shape[-1], 0.5), size=old.shape[:-1])
@@ -220,8 +223,9 @@ def _drifted(truth: _Truth, drift: float, random: np.random.Generator) -> _Truth
 
     scripts = truth.scripts
     if scripts is not None:
-        other = random.integers(0, truth.entry.shape[1], size=scripts.shape)
-        scripts = np.where(random.random(scripts.shape) < drift, other, scripts)
+        v = scripts.shape[-1]
+        other = np.eye(v)[random.integers(0, v, size=scripts.shape[:-1])]
+        scripts = (1 - drift) * scripts + drift * other
     return _Truth(
         truth.shares,
         towards(truth.entry),
@@ -290,18 +294,18 @@ class _Walkers:
         self.log_joint[alive] += np.log(known.T)
         return touchpoint
 
-    def _follow_script(self, alive: IntArray, mine: IntArray, scripts: IntArray) -> IntArray:
+    def _follow_script(self, alive: IntArray, mine: IntArray, scripts: FloatArray) -> IntArray:
         """Walk the script or slip; the likelihood by the forward algorithm over the pointer."""
         random, v = self._random, self._truth.entry.shape[1]
         k = len(scripts)
         slips = (random.random(len(alive)) < _SLIP) | (mine == k)
-        on_script = scripts[np.minimum(mine, k - 1), self._pointer[alive]]
+        on_script = _choose(scripts[np.minimum(mine, k - 1), self._pointer[alive]], random)
         touchpoint = np.where(slips, random.integers(0, v, size=len(alive)), on_script)
         moved = random.choice(3, size=len(alive), p=_ADVANCE)
         self._pointer[alive] = (self._pointer[alive] + moved) % _SCRIPT
         assert self._arrival_scripts is not None
         arrival = self._arrival_scripts[alive]
-        shown = (scripts[None] == touchpoint[:, None, None]) * (1 - _SLIP) + _SLIP / v
+        shown = scripts.transpose(2, 0, 1)[touchpoint] * (1 - _SLIP) + _SLIP / v
         seen = arrival * shown
         likelihood = seen.sum(axis=2)
         self.log_joint[alive, :k] += np.log(likelihood)

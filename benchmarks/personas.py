@@ -62,6 +62,8 @@ _CONFIG = Personas()
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _TELLING = 5
 _SILHOUETTE_SAMPLE = 2_000
+_FOLDS = 5
+_HELD_OUT_SIZES = (1, 2, 4, 8)
 _Result = dict[str, Any]
 
 
@@ -329,7 +331,7 @@ def _held_out(work: Path, example: str) -> _Result:
         ("journeys", sp.eye_array(len(corpus.journey_ids), format="csr")),
     ):
         ids = customers.ids if units_are == "customers" else corpus.journey_ids
-        # A journey's half is its customer's: nobody is judged by what was learnt from themselves.
+        # A journey's fold is its customer's: nobody is judged by what was learnt from themselves.
         numbers = hash_numbers(customers.ids)
         numbers = numbers if units_are == "customers" else numbers[customers.of]
         counts = sp.csr_array(rows @ count_moves(corpus))[:, moves]
@@ -341,17 +343,23 @@ def _held_out(work: Path, example: str) -> _Result:
             np.flatnonzero(moves),
         )
         ngrams = sp.csr_array(rows @ count_ngrams(corpus))
-        half = (numbers & np.uint64(1)).astype(bool)
-        for k in (1, 2, 4, 8, 12, 16):
-            searches = {"mixture": search_path(k, 0)}
-            if k > 1:
-                searches["k-means, then chains"] = search_kmeans(ngrams, k, 0)
-            for name, search in searches.items():
-                told = 0.0
-                for mine in (half, ~half):
+        fold = numbers % np.uint64(_FOLDS)
+        told = {k: np.zeros((2, len(customers.ids))) for k in _HELD_OUT_SIZES}
+        of = np.arange(len(ids)) if units_are == "customers" else customers.of
+        for held_out in range(_FOLDS):
+            mine, theirs = fold != held_out, fold == held_out
+            for k in _HELD_OUT_SIZES:
+                searches = (search_path(k, 0), search_kmeans(ngrams, k, 0))
+                for place, search in enumerate(searches):
                     found = search(units, mine, k)[k]
-                    told += posteriors(found.joint(counts[~mine]))[1].sum()
-                result[f"{units_are}, {name}, {k}"] = -told / len(corpus.codes) / np.log(2)
+                    nats = posteriors(found.joint(counts[theirs]))[1]
+                    np.add.at(told[k][place], of[theirs], nats)
+        bits = len(corpus.codes) * np.log(2)
+        for k, (ours, plain) in told.items():
+            result[f"{units_are}, mixture, {k}"] = -ours.sum() / bits
+            result[f"{units_are}, k-means, then chains, {k}"] = -plain.sum() / bits
+            error = (ours - plain).std() * np.sqrt(len(ours)) / bits
+            result[f"{units_are}, error, {k}"] = error
     return result
 
 

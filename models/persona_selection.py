@@ -41,6 +41,7 @@ from models.markov_mixture import (
     expectation_maximisation,
     posteriors,
 )
+from models.shared_habits import settle
 
 __all__ = ["Grade", "Search", "Selection", "Units", "merge_path", "search_path", "select_personas"]
 
@@ -51,7 +52,7 @@ BoolArray = npt.NDArray[np.bool_]
 Grade = Literal["strong", "usable", "tentative", "none"]
 
 PRIOR_STRENGTH = 10.0
-"""Weight of the prior, observations per origin and persona."""
+"""Weight of the prior while personas are sought, observations per origin and persona."""
 
 _FIRST = 16
 _STANDARD_ERRORS = 2.0
@@ -131,12 +132,16 @@ class Selection:
 
 
 def search_path(max_personas: int, seed: int) -> Search:
-    """Search every number of personas up to `max_personas` along the merge path."""
+    """Search every number of personas up to `max_personas` along the merge path.
+
+    The least number asked for is settled (`models.shared_habits`): it is the one to keep.
+    """
 
     def search(units: Units, mine: BoolArray | slice, least: int) -> dict[int, MixtureParameters]:
         data = units.data(mine)
         path = merge_path(data, max(_FIRST, max_personas), seed, least)
-        path[0], _ = expectation_maximisation(data, path[0], max_iter=100, tol=1e-5)
+        if least > 1:
+            path[0] = settle(data, path[0])
         return {k: found for k, found in enumerate(path, start=least) if k <= max_personas}
 
     return search

@@ -26,6 +26,7 @@ from models.count_estimator import CountEstimator
 from models.journey_paths import PathCorpus
 from models.markov_mixture import CountData, MixtureParameters
 from models.persona_selection import BoolArray, Search, Units
+from models.shared_habits import share_habits
 
 __all__ = ["TfidfKMeans", "count_ngrams", "search_kmeans"]
 
@@ -130,8 +131,9 @@ def search_kmeans(ngrams: sp.csr_array, n_personas: int, seed: int) -> Search:
             pseudo_counts=units.data(mine).pseudo_counts,
             origins=units.origins,
         )
+        members = np.eye(n_personas)[clusters]
         found = {1: every.maximise(np.ones((n, 1)))}
-        found[n_personas] = every.maximise(np.eye(n_personas)[clusters])
+        found[n_personas] = share_habits(every, members).maximise(members)
         return {k: parameters for k, parameters in found.items() if k >= least}
 
     return search

@@ -29,7 +29,7 @@ def _fingerprint(run: Run) -> str:
     )
     return digest_of(
         "personas",
-        2,
+        3,
         run.draft.names("touchpoints", "journeys"),
         run.watermark,
         config.journey.gap,

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import check_estimator
 
 from models.journey_paths import MoveSpace, count_moves, path_corpus, path_vocabulary
-from models.markov_mixture import CountData, MarkovMixture
+from models.markov_mixture import CountData, MarkovMixture, posteriors
 from models.tfidf_kmeans import TfidfKMeans, count_ngrams
 from tests.models.planted_paths import planted_world
 
@@ -120,3 +120,10 @@ def test_wrong_origins_and_too_few_rows_are_told():
         MarkovMixture(1, origins=np.array([0, 1])).fit(random_counts(0))
     with pytest.raises(ValueError, match="n_components=9"):
         MarkovMixture(9, origins=ORIGINS).fit(random_counts(0, n=5))
+
+
+def test_one_component_is_certain_and_as_likely_as_it_says() -> None:
+    """Of a single component the log likelihood is its own, and the posterior 1."""
+    posterior, log_likelihood = posteriors(np.array([[-3.0], [-5.0]]))
+    assert posterior.tolist() == [[1.0], [1.0]]
+    assert log_likelihood.tolist() == [-3.0, -5.0]
