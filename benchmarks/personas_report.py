@@ -33,11 +33,27 @@ Rand index (ARI) with the truth; for methods that must be told the number of clu
 """
 
 
-_CARE = """## Read with care
+_CARE = """## More personas than kinds: who is known as whom
 
-- On ecom (600 users, 3,723 journeys) k-means-then-chains predicts single journeys as well as the mixture or slightly better (3.301 against 3.307 bits with two
-  personas): half the data is too little for either to say more than "browsers and those who reach the cart". Pooling by customer does harm there, which
-  the measured loyalty (.22) says beforehand; footpath sorts single journeys.
+The demo plants five personas, and nine are found. `footpath demo`, then `python benchmarks/persona_identities.py demo`, tell why:
+
+| personas of | customers | personas | grade | ARI, assigned journeys | assigned |
+|---|---|---|---|---|---|
+| customers as resolved | 21,507 | 9 | usable | 0.64 | 67% |
+| customers who are one person, whole | 8,810 | 6 | strong | 0.88 | 79% |
+| planted persons and journeys | 14,762 | 7 | strong | 0.84 | 81% |
+
+14,762 persons are 21,507 customers, since many a browser, address or receipt could not be tied to the rest of its person. Such pieces
+differ in what they can do at all, so they are kinds of their own, found again in other data, and no noise that was split. Four of
+the nine consist of them: *Ends with product view, starts with promotion* (97% of its customers known by a browser alone), *Store locator, loyalty
+club* (99%), *Email sent, email open* (99% by no browser) and *Ends with purchase, email sent* (97% by no browser). Before a persona is taken
+for a kind of person, look at what its customers are known by; what helps is identity, not fewer personas.
+
+## Read with care
+
+- On ecom (600 users, 3,723 journeys) two personas of single journeys ("browsers and those who reach the cart") are predicted as well by k-means, then
+  chains, as by the mixture; with more personas k-means' chains learn by heart, the mixture doesn't. Pooling by customer helps neither
+  there, which the measured loyalty (.22) says beforehand; footpath sorts single journeys.
 - First-order families favour chains; the scripts do not, and are found best of all.
 """
 

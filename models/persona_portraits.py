@@ -253,7 +253,7 @@ def exemplar_journeys(
     labels : int array of shape (n,)
         Most probable persona of each journey.
     confidence : float array of shape (n,)
-        Its posterior.
+        Its posterior, from this journey alone: an exemplar has to speak for itself.
     lengths : int array of shape (n,)
         Touchpoints of each journey.
     log_likelihood : float array of shape (n,)
@@ -268,7 +268,7 @@ def exemplar_journeys(
     Notes
     -----
     Journeys that are equally likely, step for step, are taken for the same path and shown once. A
-    persona without firm journeys is shown by what it has.
+    persona without firm journeys is shown by the firmest fifth of what it has.
     """
     per_step = np.round(log_likelihood / (lengths + 1), 9)
     chosen = []
@@ -277,8 +277,8 @@ def exemplar_journeys(
         if len(mine):
             low, high = np.quantile(lengths[mine], _LENGTH_QUANTILES)
             middling = mine[(lengths[mine] >= low) & (lengths[mine] <= high)]
-            firm = middling[confidence[middling] > _FIRM]
-            mine = firm if len(firm) else middling if len(middling) else mine
+            mine = middling if len(middling) else mine
+            mine = mine[confidence[mine] >= min(_FIRM, np.quantile(confidence[mine], 0.8))]
             _, first = np.unique(per_step[mine], return_index=True)
             distance = np.abs(per_step[mine] - np.median(per_step[mine]))
             mine = mine[first[np.lexsort((first, distance[first]))]]

@@ -43,10 +43,7 @@ from models.journey_paths import (
     path_vocabulary,
 )
 from models.journey_sample import hash_numbers, sample_steps
-from models.markov_mixture import (
-    CountData,
-    MixtureParameters,
-)
+from models.markov_mixture import CountData, MixtureParameters, posteriors
 from models.persona_features import (
     MEASURES,
     UNKNOWN,
@@ -197,9 +194,10 @@ def fit_personas(sample: pa.Table, config: Personas) -> PersonaModel:
     best, confidence = posterior.argmax(axis=1), np.round(posterior.max(axis=1), 6)
     evidence = customers.touchpoints(corpus.lengths)[customers.of] if pooled else corpus.lengths
     evident = (evidence >= config.min_touchpoints) & (confidence >= _LEAST_POSTERIOR)
+    by_itself, _ = posteriors(likelihood + log_weights)
     places = exemplar_journeys(
         np.where(evident | (k == 1), best, k),
-        confidence,
+        by_itself[np.arange(len(best)), best],
         corpus.lengths,
         likelihood[np.arange(len(best)), best],
         k,

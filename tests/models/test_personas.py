@@ -144,6 +144,19 @@ def test_customers_with_several_journeys_are_pooled_and_far_better_told_apart():
     assert customers["journeys"].to_pylist() == [3] * 1_500
     assert model.fit_customers < 1_501
 
+    # An exemplar needs no other journey of its customer to show whose it is.
+    whose = {
+        journey: p
+        for p, own in zip(model.persona_ids, model.exemplars, strict=True)
+        for journey in own
+    }
+    shown = world.steps.filter(pc.is_in(world.steps["journey_id"], pa.array(list(whose))))
+    alone = apply_personas(model, shown.set_column(1, "customer_id", shown["journey_id"])).journeys
+    assert (
+        dict(zip(*alone.select(["journey_id", "likeliest_id"]).to_pydict().values(), strict=True))
+        == whose
+    )
+
 
 def test_customers_without_a_kind_lend_their_journeys_nothing():
     """Where each journey is of a kind of its own, it is judged by itself."""
