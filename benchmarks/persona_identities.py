@@ -45,11 +45,18 @@ FROM matched WINDOW one AS (PARTITION BY person_id, journey ORDER BY event_time,
 }
 
 _KNOWN_BY = """
-WITH known AS (SELECT customer_id, list(DISTINCT namespace) AS namespaces FROM found.identities GROUP BY customer_id)
-SELECT p.name, count(*), avg(CAST(namespaces = ['anonymous_id'] AS INTEGER)),
+WITH known AS (
+  SELECT customer_id, list(DISTINCT namespace) AS namespaces FROM found.identities GROUP BY customer_id
+), planted AS (
+  SELECT customer_id, mode(persona) AS persona
+  FROM matched JOIN read_parquet('{persons}') USING (person_id) GROUP BY customer_id
+)
+SELECT p.name, mode(persona), list_max(map_values(histogram(persona))) / count(*), count(*),
+       avg(CAST(namespaces = ['anonymous_id'] AS INTEGER)),
        avg(CAST(NOT list_contains(namespaces, 'anonymous_id') AS INTEGER))
 FROM found.customer_personas c
 JOIN known USING (customer_id)
+JOIN planted USING (customer_id)
 JOIN found.personas p ON p.persona_id = c.likeliest_id
 GROUP BY p.name, p.place ORDER BY p.place
 """
@@ -67,11 +74,14 @@ def main() -> None:
     connection.execute(_MATCHED.format(truth=folder / "data" / "truth"))
     print("| personas of | customers | personas | grade | ARI, assigned journeys | assigned |")
     print("|---|---|---|---|---|---|")
+    persons = folder / "data" / "truth" / "persons.parquet"
     for title, query in _KINDS.items():
-        print(_told(connection, title, query, folder / "data" / "truth" / "persons.parquet"))
-    print("\n| persona | customers | known by a browser alone | by no browser |\n|---|---|---|---|")
-    for name, customers, browser, none in connection.sql(_KNOWN_BY).fetchall():
-        print(f"| {name} | {customers:,} | {browser:.0%} | {none:.0%} |")
+        print(_told(connection, title, query, persons))
+    print("\n| persona | mostly | of them | customers | known by a browser alone | by no browser |")
+    print("|---|---|---|---|---|---|")
+    for name, kind, share, *others in connection.sql(_KNOWN_BY.format(persons=persons)).fetchall():
+        customers, browser, none = others
+        print(f"| {name} | {kind} | {share:.0%} | {customers:,} | {browser:.0%} | {none:.0%} |")
 
 
 def _told(connection: duckdb.DuckDBPyConnection, title: str, query: str, persons: Path) -> str:
