@@ -192,8 +192,8 @@ def _open_lake(
         connection.execute(f"CREATE VIEW lake.{identifier(name)} AS {rows}")
 
 
-def _rows_of(columns: Sequence[Column], files: Iterable[Path]) -> str:
-    """SQL for the rows of some files; it means the same from any folder and in any time zone."""
+def _rows_of(columns: Sequence[Column], files: Iterable[Path], *, in_any_zone: bool = False) -> str:
+    """SQL for the rows of some files; it means the same from any folder and, if so wished, in any time zone."""
     empty = ", ".join(f"NULL::{_duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns)
     rows = f"SELECT {empty} WHERE false"
     if paths := sorted({str(path.resolve()) for path in files}):
@@ -202,14 +202,14 @@ def _rows_of(columns: Sequence[Column], files: Iterable[Path]) -> str:
             f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], "
             "union_by_name = true, hive_partitioning = false)"
         )
-    return f"SELECT {', '.join(map(_typed, columns))} FROM ({rows})"
-
-
-def _typed(column: Column) -> str:
-    name, kind = identifier(column.name), _duckdb_type(column.type)
-    # A cast would take a time into the zone of whoever reads.
-    value = f"make_timestamp(epoch_us({name}))" if kind == "TIMESTAMP" else f"{name}::{kind}"
-    return f"{value} AS {name}"
+    # A cast takes a time into the zone of whoever reads; the other way knows no infinite times, which events never are.
+    utc = "make_timestamp(epoch_us({}))" if in_any_zone else "{}::TIMESTAMP"
+    typed = []
+    for column in columns:
+        name, kind = identifier(column.name), _duckdb_type(column.type)
+        value = utc.format(name) if kind == "TIMESTAMP" else f"{name}::{kind}"
+        typed.append(f"{value} AS {name}")
+    return f"SELECT {', '.join(typed)} FROM ({rows})"
 
 
 def _declare_settings(
@@ -259,7 +259,7 @@ def _build(
     for name, columns in declared.items():
         about = f"one row per {TABLES[name].grain}; key: {', '.join(TABLES[name].key)}"
         if name in LARGE and referred.get(name):
-            rows = _rows_of(columns, referred[name])
+            rows = _rows_of(columns, referred[name], in_any_zone=True)
             connection.execute(f"CREATE VIEW {identifier(name)} AS {rows}")
             _comment(connection, name, about, columns, "VIEW")
             continue
