@@ -23,6 +23,7 @@ os.environ.setdefault("FOOTPATH_KEY", "a key for benchmarks")
 from contracts.config import Config  # noqa: E402
 from contracts.lake import Lake  # noqa: E402
 from contracts.loading import load_config  # noqa: E402
+from footpath.expecting import import_library  # noqa: E402
 from footpath.generator import Scenario, generate  # noqa: E402
 from footpath.running import STAGES, run_stages  # noqa: E402
 from sql.digest import digest  # noqa: E402
@@ -113,9 +114,10 @@ def broken_files(config: Config, known: dict[str, str]) -> list[str]:
 
 
 _LOADED_LATE = (
-    "footpath.publication", "footpath.report", "models.attribution", "models.graph", "models.pain_points",
-    "models.segment_differences", "models.transition_tables", "pipelines.portraits", "sql.publish",
-    "transforms.find_personas", "transforms.resolve_links", "transforms.shared_devices",
+    "footpath.erasing", "footpath.publication", "footpath.report", "models.attribution", "models.graph",
+    "models.pain_points", "models.segment_differences", "models.transition_tables", "pipelines.portraits",
+    "sql.publish",
+    "transforms.resolve_links", "transforms.shared_devices",
 )  # fmt: skip
 _WHOLE = ("footpath.duckdb", "report/index.html", "graph/stage.graphml", "manifest.json")
 
@@ -150,6 +152,7 @@ def start_run(config: Config, *, full_refresh: bool = False) -> Started:
     """Start a run as a fork of this process, which has loaded everything and must never have run anything itself."""
     for name in (*_LOADED_LATE, *(f"pipelines.{stage}" for stage in STAGES[:-1])):
         importlib.import_module(name)
+    import_library()
     reading, writing = os.pipe()
     sys.stdout.flush()
     pid = os.fork()
