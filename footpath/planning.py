@@ -66,7 +66,7 @@ def _plan(run: Run, stage: Stage, running: set[str]) -> StagePlan:
     if stage.name == "ingest":
         return _ingest(run, stage)
     if stage.name == "publish" and running:
-        return StagePlan(stage.name, "follows", "it copies every table")
+        return StagePlan(stage.name, "follows", "it publishes every table")
     changing = [table for table in stage.reads if WRITERS[table] in running]
     details = _customers(run) if stage.name == "sessionize" else ()
     known = run.draft.stages.get(stage.name)
