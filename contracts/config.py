@@ -35,6 +35,7 @@ __all__ = [
     "OTHER",
     "PERIODS",
     "PERSONA",
+    "SMALL",
     "Attribution",
     "Config",
     "Consent",
@@ -61,6 +62,9 @@ PERIODS = ("week", "month", "quarter", "year")
 
 PERSONA = "persona"
 """Segment by the persona a journey was given to."""
+
+SMALL = "(small groups)"
+"""Value of a segment that stands for all values of too few customers."""
 
 Duration = Annotated[
     timedelta,
@@ -124,17 +128,32 @@ class Fields(_Model):
 
 
 class Consent(_Model):
-    """Records whose `field` is none of `granted` are withheld and counted."""
+    """Records whose `field` is none of `granted` are withheld and counted.
+
+    With `withdrawn`, records also speak for their customer: from the time of one that withdraws consent until one
+    that grants it again, events of that customer in any source make no touchpoints.
+    """
 
     field: Expression
     granted: OneOrMany = ("true",)
+    withdrawn: OneOrMany = ()
+    """Values that withdraw the customer's consent."""
+    purpose: Expression | None = None
+    """What the field is about; if it is not `privacy.purpose`, the record says nothing about consent."""
     missing: Literal["withhold", "accept"] = "withhold"
 
-    @field_validator("granted", mode="before")
+    @field_validator("granted", "withdrawn", mode="before")
     @classmethod
     def _text(cls, value: Any) -> Any:
         many = value if isinstance(value, list | tuple) else [value]
         return tuple(str(v).lower() if isinstance(v, bool) else str(v) for v in many)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Consent:
+        both = {v.lower() for v in self.granted} & {v.lower() for v in self.withdrawn}
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))} cannot both grant and withdraw consent")
+        return self
 
 
 def _dropped(value: Any) -> Any:
@@ -388,10 +407,16 @@ class Privacy(_Model):
     """Environment variable with the key for hashing personal identifiers."""
     key_file: Path | None = None
     """File with the key, outside the warehouse, where the environment does not hold it."""
+    purpose: str = "analytics"
+    """What the warehouse is for; consent for another purpose is none (`consent.purpose` of a source)."""
+    withdrawal: Literal["from_then", "entirely"] = "from_then"
+    """What ends when consent is withdrawn: what happens from then on, or what was before, too."""
     redact: tuple[Literal["email", "ip", "card", "phone"], ...] = ("email", "ip", "card", "phone")
     """What is replaced in free text that is redacted."""
     patterns: dict[Name, str] = {}
     """Further patterns for it (RE2), by what they find: name, plate ..."""
+    min_group: int = Field(default=0, ge=0)
+    """Segments with fewer customers are folded into one, and KPIs of fewer are not published; 0 for all."""
     former_key_envs: tuple[str, ...] = ()
     """Environment variables with earlier keys: erasures that were ordered under them go on to hold."""
 

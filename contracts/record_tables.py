@@ -185,6 +185,7 @@ RECORD_TABLES = (
             ),
             Column("ignored", pa.int64(), "identified events that a rule leaves out"),
             Column("unidentified", pa.int64(), "events without a usable identifier"),
+            Column("withdrawn", pa.int64(), "events of customers who had withdrawn consent"),
         ),
     ),
     Table(

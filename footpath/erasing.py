@@ -21,13 +21,14 @@ from footpath.running import STAGES, carry_out
 from models.tombstones import Tombstone, bury
 from pipelines.decisions import append_erasure, read_erasures
 from pipelines.erase import STAGE, Person, find_person
+from pipelines.ingest import contracts_of
 from pipelines.job import Run
 from pipelines.keys import required_key
 
 __all__ = ["complete_erasures", "forget", "mark_applied"]
 
 _KEPT = (
-    "events", "event_keys", "dead_letters", "quarantine", "ingest_ledger", "identities", "identity_changes",
+    "events", "event_keys", "dead_letters", "quarantine", "consents", "ingest_ledger", "identities", "identity_changes",
     "customer_personas", "personas", "persona_models", "persona_changes", "runs",
 )  # fmt: skip
 """Tables of the base that stages may look back at when all is rebuilt; no other file of it is used again."""
@@ -41,7 +42,7 @@ def forget(
     Raises
     ------
     ConfigError
-        If there is no such namespace, or no key.
+        If there is no such namespace, or no key, or another than that of the published version.
     InputError
         If the value can be no identifier of it, or belongs to several persons.
     """
@@ -52,6 +53,7 @@ def forget(
     key = required_key(config, "tombstones are keyed hashes")
     with locked(config.warehouse):
         run = Run.begin(config, beam_args)
+        _refuse_another_key(run)
         person = _person(run, namespace, value)
         yield from _told(run, person)
         if not sure:
@@ -65,6 +67,24 @@ def forget(
             "the sources' own files are not footpath's to change: erase the person there; "
             "what they still hold is withheld from now on and counted as erased"
         )
+
+
+def _refuse_another_key(run: Run) -> None:
+    """Under another key nobody would be found, and the tombstone would be a stranger's.
+
+    Raises
+    ------
+    ConfigError
+        If the published version was made with another key, or another declaration of a source.
+    """
+    if not run.base.version:
+        return
+    known = run.base.stages["ingest"].facts["contracts"]
+    changed = [name for name, now in contracts_of(run).items() if known.get(name, now) != now]
+    if changed:
+        found = f"the key, or what is declared, is not that of the published version ({', '.join(changed)})"
+        fix = "give the key it was made with; after a change on purpose, 'footpath run' comes first"
+        raise ConfigError("forget", [Problem("privacy.key_env", found, fix)])
 
 
 def _person(run: Run, namespace: str, value: str) -> Person:

@@ -41,10 +41,11 @@ def _fingerprint(run: Run) -> str:
     tables = [name for name in TABLES if name != "runs"]  # which every publication adds to
     config = run.config
     referred = None if config.publish.embed else str(run.lake.root.resolve())
-    declared = (config.project, config.stages, config.journey.gap, referred)
+    least = config.privacy.min_group
+    declared = (config.project, config.stages, config.journey.gap, referred, least)
     suites = {name: suite.model_dump() for name, suite in suites_with(config.expectations).items()}
     written = [(file.name, file.text) for folder in _SQL for file in statements(folder)]
-    erased = run.draft.stages["erase"].fingerprint if "erase" in run.draft.stages else None
+    erased = _erased(run.draft)
     names = run.draft.names(*tables)
     return digest_of("publish", 2, names, run.watermark, declared, written, suites, erased)
 
@@ -79,19 +80,28 @@ def _execute(run: Run) -> dict[str, Any]:
         stages=run.config.stages,
         namespaces=run.config.namespaces,
         attributes=run.config.attributes,
+        small_groups=run.draft.stages["graph"].facts.get("folded"),
+        min_group=run.config.privacy.min_group,
         embed=run.config.publish.embed,
         expectations=expected,
     )
     _refuse_broken(database, docs)
     before = run.lake.current / DATABASE
+    # A version that is to be dropped, for it holds the erased, is not compared with.
+    compared = before.exists() and _erased(run.lake.published()) == _erased(run.draft)
     build_report(
         database,
         run.lake.draft_folder / REPORT,
         run.config.project,
-        before if before.exists() else None,
+        before if compared else None,
     )
     _write_graphs(run)
     return {"rows": sum(rows.values()), "tables": rows, "bytes": database.stat().st_size}
+
+
+def _erased(manifest: Manifest) -> str | None:
+    """With which tombstones it was made (`footpath.erasing`)."""
+    return manifest.stages["erase"].fingerprint if "erase" in manifest.stages else None
 
 
 def _write_graphs(run: Run) -> None:

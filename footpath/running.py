@@ -29,7 +29,7 @@ def run_stages(
     with locked(config.warehouse):
         run = Run.begin(config, beam_args, full_refresh)
         if read_erasures(run.lake):
-            run = _without_the_erased(run, beam_args, full_refresh)
+            run = _without_the_erased(config, beam_args, full_refresh)
         with progress(len(names)) as step:
             carry_out(run, names, step)
     return run
@@ -49,13 +49,13 @@ def carry_out(
     observe(run)
 
 
-def _without_the_erased(run: Run, beam_args: Sequence[str], full_refresh: bool) -> Run:
+def _without_the_erased(config: Config, beam_args: Sequence[str], full_refresh: bool) -> Run:
     """Complete erasures that were begun before anything else is done."""
     from footpath.erasing import complete_erasures, mark_applied  # it runs stages itself
 
-    for line in complete_erasures(run):
+    for line in complete_erasures(Run.begin(config, beam_args)):
         _LOG.info(line)
-    run = Run.begin(run.config, beam_args, full_refresh)
+    run = Run.begin(config, beam_args, full_refresh)
     mark_applied(run)
     return run
 

@@ -40,7 +40,15 @@ from models.redaction import drop, holds_address, redact, without_addresses
 from models.refused_values import REFUSED, all_refused
 from models.tombstones import Tombstones
 
-__all__ = ["PLACE", "POSITION", "Mapped", "Mapping", "compile_mapping", "map_records"]
+__all__ = [
+    "PLACE",
+    "POSITION",
+    "Mapped",
+    "Mapping",
+    "compile_mapping",
+    "consent_schema",
+    "map_records",
+]
 
 POSITION, PLACE = "@position", "@place"
 """Columns of raw records that tell where each was; no source's column is called so."""
@@ -92,6 +100,8 @@ class Mapped:
     events: pa.Table
     dead_letters: pa.Table
     quarantine: pa.Table
+    consents: pa.Table
+    """What the records say of their customers' consent: the columns of `consent_schema`."""
     withheld: int
     erased: int
     given: dict[str, int]
@@ -164,6 +174,7 @@ def _expressions(source: Source) -> list[Expression]:
     ]
     found += [source.channel, *source.identifiers.values(), *source.attributes.values()]
     found += [source.consent.field] if source.consent else []
+    found += [source.consent.purpose] if source.consent and source.consent.purpose else []
     found += [source.only] if source.only is not None else []
     return found
 
@@ -193,11 +204,19 @@ def compile_mapping(name: str, config: Config) -> Mapping:
     if not isinstance(source.channel, Const):
         columns["channel"] = sql.sql(source.channel)
     if source.consent:
-        granted = ", ".join(literal(value.lower()) for value in source.consent.granted)
-        missing = "true" if source.consent.missing == "accept" else "false"
-        columns["granted"] = (
-            f"coalesce(lower({sql.text(source.consent.field)}) IN ({granted}), {missing})"
-        )
+        consent = source.consent
+        said = f"lower({sql.text(consent.field)})"
+        if consent.purpose is not None:
+            purpose = literal(config.privacy.purpose.lower())
+            said = f"CASE WHEN lower({sql.text(consent.purpose)}) = {purpose} THEN {said} END"
+        granted = f"{said} IN ({_listed(consent.granted)})"
+        missing = "true" if consent.missing == "accept" else "false"
+        columns["granted"] = f"coalesce({granted}, {missing})"
+        if consent.withdrawn:
+            columns["states"] = (
+                f"CASE WHEN {granted} THEN true "
+                f"WHEN {said} IN ({_listed(consent.withdrawn)}) THEN false END"
+            )
     if source.only is not None:
         columns["is_ours"] = f"coalesce({sql.text(source.only)} = 'true', false)"
     for field in _TEXT_FIELDS:
@@ -220,6 +239,10 @@ def compile_mapping(name: str, config: Config) -> Mapping:
     mapping = Mapping(name, source, config, refs, select, event_id)
     _try_out(mapping)
     return mapping
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(literal(value.lower()) for value in values)
 
 
 def _try_out(mapping: Mapping) -> None:
@@ -337,6 +360,7 @@ def map_records(
         is_dead = pc.is_valid(mapped["reason"])
         dead = _dead_letters(mapped.filter(is_dead), mapping)
         mapped = mapped.filter(pc.invert(is_dead))
+    consents = _consents(mapped, mapping, pseudonymiser, tombstones)
     withheld = 0
     if mapping.source.consent:
         withheld = len(mapped) - (pc.sum(mapped["granted"]).as_py() or 0)
@@ -353,10 +377,48 @@ def map_records(
     given = _given(mapped, mapping.source)
     if not pc.any(held).as_py():
         nothing_held = events.slice(0, 0).append_column("reason", _NO_TEXT)
-        return Mapped(events, dead, nothing_held, withheld, erased, given)
+        return Mapped(events, dead, nothing_held, consents, withheld, erased, given)
     reason = pc.if_else(late, "in_future", "too_old").combine_chunks()
     quarantine = events.append_column("reason", reason).filter(held)
-    return Mapped(events.filter(pc.invert(held)), dead, quarantine, withheld, erased, given)
+    return Mapped(
+        events.filter(pc.invert(held)), dead, quarantine, consents, withheld, erased, given
+    )
+
+
+def consent_schema(namespaces: tuple[str, ...]) -> pa.Schema:
+    """Statements about consent: of whom, when, and whether it is granted."""
+    about = [("source", pa.string()), ("event_id", pa.string()), ("stated_us", pa.int64())]
+    identifiers = [(f"id_{name}", pa.string()) for name in namespaces]
+    return pa.schema([*about, ("granted", pa.bool_()), *identifiers])
+
+
+def _consents(
+    mapped: pa.Table,
+    mapping: Mapping,
+    pseudonymiser: Pseudonymiser | None,
+    tombstones: Tombstones | None,
+) -> pa.Table:
+    schema = consent_schema(mapping.config.person_namespaces)
+    if "states" not in mapped.column_names:
+        return schema.empty_table()
+    said = mapped.filter(pc.is_valid(mapped["states"])).combine_chunks()
+    if tombstones is not None:
+        said = said.filter(pa.array(~_erased(said, mapping, tombstones)))
+    columns = {
+        "source": pa.repeat(mapping.name, len(said)),
+        "event_id": _private_ids(said["event_id"].combine_chunks(), pseudonymiser),
+        "stated_us": said["event_us"],
+        "granted": said["states"],
+    }
+    for name in mapping.config.person_namespaces:
+        columns[f"id_{name}"] = (
+            clean_identifiers(
+                encode(said[f"id_{name}"]), name, mapping.config.identity, pseudonymiser
+            ).cast(pa.string())
+            if f"id_{name}" in said.column_names
+            else pa.nulls(len(said), pa.string())
+        )
+    return pa.table([columns[field.name] for field in schema], schema=schema)
 
 
 def _erased(mapped: pa.Table, mapping: Mapping, tombstones: Tombstones) -> np.ndarray:

@@ -107,46 +107,50 @@ class Tombstones:
                 name: clean_identifiers(values, name, identity, key).values
                 for name, values in raw.items()
             }
-            gone |= self._of_events(known, source, event_ids, key)
+            gone |= self._of_events(known, source, event_ids, (key,))
         return gone
 
     def of_known(
         self, known: Mapping[str, pa.DictionaryArray], source: str, event_ids: pa.ChunkedArray
     ) -> np.ndarray:
-        """Which events of the lake, hashed with the present key, are erased: ndarray of bool."""
-        return self._of_events(known, source, event_ids, self.keys[0])
+        """Which events of the lake, hashed with whatever key, are erased: ndarray of bool."""
+        return self._of_events(known, source, event_ids, self.keys)
 
     def erased(self, namespace: str, values: pa.Array) -> np.ndarray:
         """Which of distinct values, as the lake knows them, are erased identifiers: ndarray of bool."""
-        return self._are(self.identifiers, f"erased {namespace}", values, self.keys[0])
+        return self._are(self.identifiers, f"erased {namespace}", values, self.keys)
 
     def guarded(self, namespace: str, values: pa.Array) -> np.ndarray:
         """Which of distinct values, as the lake knows them, say that events must be looked at: ndarray of bool."""
-        return self._are(self.guards, f"guard {namespace}", values, self.keys[0])
+        return self._are(self.guards, f"guard {namespace}", values, self.keys)
 
     def _of_events(
         self,
         known: Mapping[str, pa.DictionaryArray],
         source: str,
         event_ids: pa.ChunkedArray,
-        key: Pseudonymiser,
+        keys: tuple[Pseudonymiser, ...],
     ) -> np.ndarray:
         gone, guarded = np.zeros(len(event_ids), bool), np.zeros(len(event_ids), bool)
         for namespace, values in known.items():
             codes, distinct = codes_of(values), values.dictionary
-            erased = self._are(self.identifiers, f"erased {namespace}", distinct, key)
+            erased = self._are(self.identifiers, f"erased {namespace}", distinct, keys)
             gone |= np.append(erased, False)[codes]
-            guards = self._are(self.guards, f"guard {namespace}", distinct, key)
+            guards = self._are(self.guards, f"guard {namespace}", distinct, keys)
             guarded |= np.append(guards, False)[codes]
         rows = np.flatnonzero(guarded & ~gone)  # of a few devices
         ids = event_ids.take(pa.array(rows))
-        gone[rows] = self._are(self.events, f"event {source}", ids, key)
+        gone[rows] = self._are(self.events, f"event {source}", ids, keys)
         return gone
 
     @staticmethod
     def _are(
-        wanted: frozenset[str], kind: str, values: pa.Array | pa.ChunkedArray, key: Pseudonymiser
+        wanted: frozenset[str],
+        kind: str,
+        values: pa.Array | pa.ChunkedArray,
+        keys: tuple[Pseudonymiser, ...],
     ) -> np.ndarray:
-        if not wanted:
-            return np.zeros(len(values), bool)
-        return np.array([key.digest(kind, value) in wanted for value in values.to_pylist()], bool)
+        found = np.zeros(len(values), bool)
+        for key in keys if wanted else ():
+            found |= np.array([key.digest(kind, v) in wanted for v in values.to_pylist()], bool)
+        return found

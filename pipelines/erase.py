@@ -135,6 +135,7 @@ def _execute(run: Run) -> dict[str, Any]:
     taken: Counter[tuple[str, str, str]] = Counter()  # by source, file, and place in the ledger
     _rewrite_index(run, results.get("keys", []), taken)
     _rewrite_quarantine(run, tombstones, taken)
+    _rewrite_consents(run, tombstones)
     _rewrite_ledger(run, taken)
     _rewrite_changes(run, erased)
     decisions = forget_decisions(run.lake, {value for _, value in erased})
@@ -230,6 +231,21 @@ def _rewrite_quarantine(
         if len(rest):
             files.append(write_table(str(run.lake.root), path, rest, source=source))
     run.draft.tables["quarantine"] = files
+
+
+def _rewrite_consents(run: Run, tombstones: Tombstones) -> None:
+    files = []
+    for file in run.draft.tables.get("consents", []):
+        source = str(file.partition["source"])
+        rows = pq.read_table(run.lake.path(file), partitioning=None)
+        gone = erased_events(rows, source, run.config.person_namespaces, tombstones)
+        if not gone.any():
+            files.append(file)
+            continue
+        path = f"tables/consents/source={source}/{run.run_id}-{Path(file.path).stem}.parquet"
+        rest = rows.filter(pa.array(~gone))
+        files.append(write_table(str(run.lake.root), path, rest, source=source))
+    run.draft.tables["consents"] = files
 
 
 def _rewrite_ledger(run: Run, taken: Counter[tuple[str, str, str]]) -> None:

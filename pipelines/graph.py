@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from contracts.config import PERSONA
+from contracts.config import PERSONA, SMALL
 from contracts.errors import StageOrderError
 from contracts.lake import digest_of
 from models.counts import COUNTS_SCHEMA
+from models.small_groups import Size, to_fold
 from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
 from transforms.read_buckets import buckets_of
 from transforms.write_table import write_table
@@ -38,6 +41,7 @@ def _fingerprint(run: Run) -> str:
         config.graph.model_dump(mode="json"),
         config.attribution.model_dump(mode="json"),
         _stage_of(run),
+        config.privacy.min_group,
     )
 
 
@@ -60,20 +64,22 @@ def _execute(run: Run) -> dict[str, Any]:
     config = run.config
     folder = scratch_folder(run, "graph")
     result = folder / "result.json"
+    folded = _small_groups(run, folder / "sizes.json") if config.privacy.min_group > 1 else {}
     with run.pipeline() as pipeline:
         buckets = pipeline | "Buckets" >> beam.Create(buckets_of(run.draft))
-        counting = (str(run.lake.root), config, run.watermark, str(folder), run.kernel_threads)
-        counted = buckets | "CountTransitions" >> CountTransitions(*counting)
+        counting = (str(run.lake.root), config, run.watermark, str(folder), folded)
+        counted = buckets | "CountTransitions" >> CountTransitions(*counting, run.kernel_threads)
         collect((counted,), result)
     results = read_results(result)
     stages, transitions = finish(_counts(results, "transitions"))
     journeys = results.get("converted", [])
     converted = sum(entry["converted"] for entry in journeys)
     value = sum(entry["value_units"] for entry in journeys) / 10_000
-    steps = StepCounts(_counts(results, "steps"), first_day(run.watermark, config.graph.history))
+    counts = _named(_counts(results, "steps"))
+    steps = StepCounts(counts, first_day(run.watermark, config.graph.history))
     pain_points = find_pain_points(
-        stages,
-        transitions,
+        _named(stages),
+        _named(transitions),
         steps,
         Settings(
             stage_of=_stage_of(run),
@@ -99,7 +105,28 @@ def _execute(run: Run) -> dict[str, Any]:
         run.draft.tables[table] = [
             write_table(str(run.lake.root), f"tables/{table}/{name}.parquet", rows)
         ]
-    return {"rows": sum(len(rows) for rows in tables.values())}
+    return {"rows": sum(len(rows) for rows in tables.values()), "folded": folded}
+
+
+def _small_groups(run: Run, result: Path) -> dict[str, tuple[str, ...]]:
+    """By segment the values that have too few customers to be told alone."""
+    from transforms.count_transitions import GroupSizes
+
+    sizes = GroupSizes(str(run.lake.root), run.config, run.watermark, run.kernel_threads)
+    with run.pipeline() as pipeline:
+        collect((pipeline | "AllBuckets" >> beam.Create(buckets_of(run.draft)) | sizes,), result)
+    totals: dict[tuple[str, str], list[int]] = {}
+    for size in read_results(result).get("size", []):
+        total = totals.setdefault((size["segment"], size["value"]), [0, 0])
+        total[0] += size["customers"]
+        total[1] += size["first"]
+    least = run.config.privacy.min_group
+    return to_fold([Size(*key, *total) for key, total in totals.items()], least)
+
+
+def _named(table: pa.Table) -> pa.Table:
+    """Rows of segments that can be asked for by name: none of folded groups."""
+    return table.filter(pc.not_equal(table["segment_value"].cast(pa.string()), SMALL))
 
 
 def _counts(results: dict[str, list[Any]], kind: str) -> pa.Table:

@@ -20,7 +20,7 @@ from contracts.errors import ConfigError, InputError
 from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
 from models.event_keys import power_of_two
-from models.mapping import compile_mapping
+from models.mapping import compile_mapping, consent_schema
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.deduplicate import Deduplicate, winners
 from transforms.kernel import Kernel, count
@@ -30,7 +30,7 @@ from transforms.plan_files import PlannedFile, SourceFile, list_files, plan_file
 from transforms.suspicions import suspicions
 from transforms.write_events import WriteEvents
 
-__all__ = ["STAGE", "IngestPlan", "buckets_of_keys", "read_ledger", "write_ledger"]
+__all__ = ["STAGE", "IngestPlan", "buckets_of_keys", "contracts_of", "read_ledger", "write_ledger"]
 
 _LOG = logging.getLogger("footpath")
 _COUNTS = ("records_read", "dead_letters", "quarantined", "withheld", "erased")
@@ -43,7 +43,7 @@ _DECIDES_NOTHING = {"paths", "description", "preset", "lines_of_receipt"}
 """Of a source's declaration, what leaves its records as they are (a preset is filled in by now)."""
 
 
-def _contracts(run: Run) -> dict[str, str]:
+def contracts_of(run: Run) -> dict[str, str]:
     """For every source a hash of all that decides what a record of it becomes.
 
     Another key for pseudonyms is another contract: under two keys one person would be two. What
@@ -57,7 +57,7 @@ def _contracts(run: Run) -> dict[str, str]:
             config.identity.namespaces[name].model_dump(include={"personal", "normalise"})
             for name in config.namespaces
         ],
-        config.privacy.model_dump(include={"redact", "patterns"}),
+        config.privacy.model_dump(include={"purpose", "redact", "patterns"}),
         config.min_event_time,
         config.attributes,
         config.namespaces,
@@ -71,7 +71,7 @@ def _contracts(run: Run) -> dict[str, str]:
 
 def _fingerprint(run: Run) -> str:
     listing = [(f.source, f.path, f.bytes, f.modified_at) for f in list_files(run.config)]
-    return digest_of("ingest", 1, listing, _contracts(run), run.config.as_of)
+    return digest_of("ingest", 1, listing, contracts_of(run), run.config.as_of)
 
 
 def _try_out_mappings(config: Config) -> None:
@@ -90,7 +90,7 @@ class IngestPlan:
     """What is new: files to look into, and what of the base stays as it is."""
 
     def __init__(self, run: Run) -> None:
-        contracts = _contracts(run)
+        contracts = contracts_of(run)
         known = run.base.stages["ingest"].facts["contracts"] if "ingest" in run.base.stages else {}
         self.kept = {name for name in contracts if known.get(name) == contracts[name]}
         self.base = _only_sources(run.base, self.kept)
@@ -118,7 +118,7 @@ def _only_sources(base: Manifest, kept: set[str]) -> Manifest:
     tables = {
         name: [f for f in files if f.partition.get("source") in kept]
         for name, files in base.tables.items()
-        if name in ("events", "dead_letters", "quarantine")
+        if name in ("events", "dead_letters", "quarantine", "consents")
     }
     return Manifest(tables=tables)
 
@@ -243,7 +243,8 @@ def _execute(run: Run) -> dict[str, Any]:
         counts = mapped.counts | "Counts" >> beam.Map(_counted)
         dead = mapped.dead | "Dead" >> beam.Map(lambda part: ("dead", vars(part)))
         held = mapped.held | "Held" >> beam.Map(lambda part: ("held", vars(part)))
-        collect((unread.results, decided.results, written, counts, dead, held), result)
+        said = mapped.consents | "Consents" >> beam.Map(lambda part: ("consents", vars(part)))
+        collect((unread.results, decided.results, written, counts, dead, held, said), result)
     results = read_results(result)
     replaced = set(results.get("replaced", []))
     kept = [f for f in plan.base.tables.get("events", []) if f.path not in replaced]
@@ -255,7 +256,11 @@ def _execute(run: Run) -> dict[str, Any]:
         f for f in run.base.tables.get("event_keys", []) if f.partition["bucket"] not in fresh
     ]
     tables["event_keys"] = untouched + touched
-    for table, kind in (("dead_letters", "dead"), ("quarantine", "held")):
+    for table, kind in (
+        ("dead_letters", "dead"),
+        ("quarantine", "held"),
+        ("consents", "consents"),
+    ):
         tables[table] = plan.base.tables.get(table, []) + _append(run, table, results.get(kind, []))
     elsewhere = [v for file in untouched for v in winners(pq.read_table(run.lake.path(file)))]
     for warning in suspicions(config, results.get("counts", [])):
@@ -263,7 +268,7 @@ def _execute(run: Run) -> dict[str, Any]:
     ledger = _ledger(plan.ledger, results, [*results.get("winners", []), *elsewhere])
     tables["ingest_ledger"] = [write_ledger(run, ledger)]
     return {
-        "contracts": _contracts(run),
+        "contracts": contracts_of(run),
         "key_buckets": key_buckets,
         "rows": sum(file.rows for file in tables["events"]),
     }
@@ -291,7 +296,11 @@ def _append(run: Run, table: str, parts: list[dict[str, Any]]) -> list[DataFile]
     for _, rows in read_parts(Part(**part) for part in parts):
         by_source[rows["source"][0].as_py()].append(rows)
     files = []
-    schema = table_schema(table, run.config.namespaces, run.config.attributes)
+    schema = (
+        consent_schema(run.config.person_namespaces)
+        if table == "consents"
+        else table_schema(table, run.config.namespaces, run.config.attributes)
+    )
     for source, tables in sorted(by_source.items()):
         rows = pa.concat_tables([t.select(schema.names).cast(schema) for t in tables])
         path = f"tables/{table}/source={source}/{run.run_id}.parquet"

@@ -12,6 +12,7 @@ from contracts.errors import StageOrderError
 from contracts.lake import digest_of
 from contracts.schemas import table_schema
 from models.event_keys import power_of_two
+from pipelines.consents import write_consents
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from pipelines.resolve import STAGE as RESOLVE
 from transforms.bucket_events import BucketEvents, LinkedFile
@@ -20,6 +21,7 @@ from transforms.write_table import write_table
 
 __all__ = ["STAGE", "buckets_of_customers"]
 
+_LEFT_OUT = ("folded_lines", "ignored", "unidentified", "withdrawn")
 _UNIT_ROWS = 1 << 17
 _BUCKET_ROWS = 1 << 18
 
@@ -37,6 +39,8 @@ def _fingerprint(run: Run) -> str:
         config.attributes,
         config.lake.buckets,
         sorted(name for name, source in config.sources.items() if source.lines_of_receipt),
+        run.draft.names("consents"),
+        config.privacy.withdrawal,
     )
 
 
@@ -87,6 +91,7 @@ def _execute(run: Run) -> dict[str, Any]:
         next((file.path for file in run.draft.tables[table]), None)
         for table in ("shared_links", "link_accounts")
     )
+    consents = write_consents(run, folder / "consents.npz")
     buckets = buckets_of_customers(run)
     name = digest_of(run.run_id, "sessionize")
     with run.pipeline() as pipeline:
@@ -95,7 +100,15 @@ def _execute(run: Run) -> dict[str, Any]:
             | "Units" >> beam.Create(_units(run))
             | "BucketEvents"
             >> BucketEvents(
-                root, run.config, customers.path, shared, accounts, str(folder), buckets, threads
+                root,
+                run.config,
+                customers.path,
+                shared,
+                accounts,
+                consents,
+                str(folder),
+                buckets,
+                threads,
             )
         )
         written = bucketed.main | "Sessionize" >> Sessionize(root, run.config, name, threads)
@@ -119,7 +132,7 @@ def _accounting(results: dict[str, list[Any]]) -> pa.Table:
         totals[value["source"]][value["kind"]] += value["events"]
     rows = []
     for source, kinds in sorted(totals.items()):
-        left_out = kinds["folded_lines"] + kinds["ignored"] + kinds["unidentified"]
+        left_out = sum(kinds[kind] for kind in _LEFT_OUT)
         rows.append({"source": source, **kinds, "touchpoints": kinds["events"] - left_out})
     return _table("touchpoint_accounting", rows)
 

@@ -33,7 +33,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from contracts.config import PERSONA
+from contracts.config import PERSONA, SMALL
 from contracts.schemas import TABLES, Column, table_columns
 from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
@@ -92,6 +92,8 @@ def publish_database(
     namespaces: Sequence[str] = (),
     attributes: Sequence[str] = (),
     embed: bool = True,
+    small_groups: Mapping[str, Sequence[str]] | None = None,
+    min_group: int = 0,
     threads: int | None = None,
     memory_limit: str = "1GB",
     expectations: Callable[[duckdb.DuckDBPyConnection], Sequence[CheckResult]] | None = None,
@@ -114,6 +116,10 @@ def publish_database(
         What the configuration declares (`contracts.schemas.table_columns`).
     embed : bool
         Whether the database holds the large tables itself, or refers to the files.
+    small_groups : mapping of str to sequence of str, optional
+        By segment the values that the graph was built with as one (`models.small_groups`).
+    min_group : int
+        KPIs of fewer customers are not published; 0 for all.
     threads : int, optional
         Threads DuckDB may use; default: one a core.
     memory_limit : str
@@ -155,8 +161,9 @@ def publish_database(
     try:
         connection.execute("ATTACH ':memory:' AS lake")
         _open_lake(connection, declared, files)
-        _declare_settings(connection, watermark, journey_gap, stages)
-        _declare_segments(connection, [column.name for column in declared["journeys"]])
+        _declare_settings(connection, watermark, journey_gap, stages, min_group)
+        columns = [column.name for column in declared["journeys"]]
+        _declare_segments(connection, columns, small_groups or {})
         connection.execute(
             f"ATTACH {literal(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
@@ -217,27 +224,43 @@ def _declare_settings(
     watermark: datetime,
     journey_gap: timedelta,
     stages: Sequence[str],
+    min_group: int,
 ) -> None:
     connection.execute(
         "CREATE TABLE lake.settings AS SELECT $watermark::TIMESTAMPTZ::TIMESTAMP AS watermark, "
-        "to_microseconds($gap::BIGINT) AS journey_gap, $stages::VARCHAR[] AS stages",
+        "to_microseconds($gap::BIGINT) AS journey_gap, $stages::VARCHAR[] AS stages, "
+        "$min_group::BIGINT AS min_group",
         {
             "watermark": watermark,
             "gap": journey_gap // timedelta(microseconds=1),
             "stages": list(stages),
+            "min_group": min_group,
         },
     )
 
 
-def _declare_segments(connection: duckdb.DuckDBPyConnection, columns: Iterable[str]) -> None:
+def _declare_segments(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Iterable[str],
+    small_groups: Mapping[str, Sequence[str]],
+) -> None:
     """A view ``lake.journey_segments`` of the slices the graph was built for, 'all' among them."""
     found = connection.execute(
         "SELECT DISTINCT segment FROM lake.transitions ORDER BY 1"
     ).fetchall()
     known = {PERSONA: "persona_id", **PERIOD_NAMES} | {name: identifier(name) for name in columns}
+
+    def value(segment: str) -> str:
+        named = f"coalesce({known[segment]}, '(none)')"
+        small = ", ".join(map(literal, small_groups.get(segment, ())))
+        return (
+            f"CASE WHEN {named} IN ({small}) THEN {literal(SMALL)} ELSE {named} END"
+            if small
+            else named
+        )
+
     slices = [
-        f"SELECT journey_id, {literal(segment)} AS segment, "
-        f"coalesce({known[segment]}, '(none)') AS segment_value FROM lake.journeys"
+        f"SELECT journey_id, {literal(segment)} AS segment, {value(segment)} AS segment_value FROM lake.journeys"
         f"{' LEFT JOIN lake.journey_personas USING (journey_id)' * (segment == PERSONA)}"
         for (segment,) in found
         if segment in known

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from contracts.config import Config
 from contracts.schemas import table_schema
 from models.accounts import Accounts
+from models.consent import Withdrawals
 from models.event_keys import bucket_of
 from models.touchpoint_rules import apply_rules
 from transforms.kernel import Kernel
@@ -47,6 +48,8 @@ class _BucketFiles:
     """File of `AnonymousLinks`, where devices are shared."""
     accounts: str | None
     """File of `Accounts`, where accounts are the subject."""
+    consents: str | None
+    """File of statements about consent, where there are any."""
     folder: str
     buckets: int
 
@@ -58,6 +61,14 @@ class _BucketFiles:
     def _accounts(self) -> Accounts | None:
         return _read_accounts(Path(self.root, self.accounts)) if self.accounts else None
 
+    @cached_property
+    def _withdrawals(self) -> Withdrawals | None:
+        if self.consents is None:
+            return None
+        with np.load(self.consents) as said:
+            entirely = self.config.privacy.withdrawal == "entirely"
+            return Withdrawals(said["customer"], said["stated_us"], said["granted"], entirely)
+
     def __call__(self, files: tuple[LinkedFile, ...]) -> Iterator[Any]:
         customers = np.load(Path(self.root, self.customers), mmap_mode="r")
         anonymous, accounts = self._anonymous, self._accounts
@@ -68,7 +79,7 @@ class _BucketFiles:
             if name in taken
         ]
         texts = [name for name in columns if name not in ("event_id", "transaction_id")]
-        tables, of_rows, persons = [], [], []
+        tables, of_rows, persons, withdrawn = [], [], [], []
         for file in files:
             # Files may be many and small, and `pq.read_table` takes three times as long for one.
             with pq.ParquetFile(Path(self.root, file.path), read_dictionary=texts) as parquet:
@@ -78,6 +89,9 @@ class _BucketFiles:
             if anonymous is not None:
                 time_us = table["event_time"].cast(pa.int64()).to_numpy()
                 customer = anonymous.fill(customer, link, time_us)
+            if self._withdrawals is not None:
+                time_us = table["event_time"].cast(pa.int64()).to_numpy()
+                withdrawn.append(self._withdrawals.hold(customer, time_us))
             if accounts is not None:
                 persons.append(customer)
                 customer = accounts.subjects(customer, link)
@@ -86,16 +100,22 @@ class _BucketFiles:
         events = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
         if persons:
             events = events.append_column("person", pa.array(np.concatenate(persons)))
-        yield from self._ruled(events, np.concatenate(of_rows), files[0])
+        ended = np.concatenate(withdrawn) if withdrawn else np.zeros(len(events), bool)
+        yield from self._ruled(events, np.concatenate(of_rows), ended, files[0])
 
-    def _ruled(self, events: pa.Table, customer: np.ndarray, first: LinkedFile) -> Iterator[Any]:
+    def _ruled(
+        self, events: pa.Table, customer: np.ndarray, ended: np.ndarray, first: LinkedFile
+    ) -> Iterator[Any]:
         ruled = apply_rules(events, self.config.touchpoints)
         identified = customer != 0
-        keep = identified & ~ruled.ignored
+        withdrawn = identified & ended
+        ignored = identified & ~withdrawn & ruled.ignored
+        keep = identified & ~withdrawn & ~ignored
         for tag, rows in (
             ("events", np.ones(len(events), bool)),
             ("unidentified", ~identified),
-            ("ignored", identified & ruled.ignored),
+            ("withdrawn", withdrawn),
+            ("ignored", ignored),
         ):
             for entry in pc.value_counts(events["source"].filter(pa.array(rows))).to_pylist():
                 value = {"source": entry["values"], "kind": tag, "events": entry["counts"]}
@@ -132,12 +152,15 @@ class BucketEvents(beam.PTransform):
         customers: str,
         shared: str | None,
         accounts: str | None,
+        consents: str | None,
         folder: str,
         buckets: int,
         threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _BucketFiles(root, config, customers, shared, accounts, folder, buckets)
+        self._kernel = _BucketFiles(
+            root, config, customers, shared, accounts, consents, folder, buckets
+        )
         self._threads = threads
 
     def expand(self, files: beam.PCollection) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,13 +21,14 @@ from models.counts import merge_counts
 from models.money import to_units
 from models.satisfaction import ANSWERS
 from models.segments import add_segments, findable, segment_inputs
+from models.small_groups import fold, group_sizes
 from models.step_counts import count_steps, first_day
 from models.transition_counts import count_transitions
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
 from transforms.read_buckets import Bucket, read_bucket, read_journeys
 
-__all__ = ["CountTransitions"]
+__all__ = ["CountTransitions", "GroupSizes"]
 
 _STEPS = (
     "journey_id", "step", "event_time", "session_id", "touchpoint", "stage", "channel", "dwell_s",
@@ -41,10 +42,12 @@ class _CountBucket:
     config: Config
     watermark: datetime
     folder: str
+    folded: Mapping[str, Sequence[str]]
+    """By segment the values of too few customers (`models.small_groups`)."""
 
     def __call__(self, bucket: Bucket) -> Iterator[Any]:
         graph = self.config.graph
-        journeys = self._journeys(bucket)
+        journeys = fold(journeys_of(self.root, self.config, self.watermark, bucket), self.folded)
         levels = self.config.attribution_levels
         columns = list(dict.fromkeys([*_STEPS, *levels]))
         steps = read_bucket(self.root, bucket.touchpoints, columns)
@@ -92,18 +95,17 @@ class _CountBucket:
         }
         yield beam.pvalue.TaggedOutput("results", ("converted", value))
 
-    def _journeys(self, bucket: Bucket) -> pa.Table:
-        """The bucket's journeys with their outcome and a column for each segment."""
-        segments = self.config.graph.segments
-        inputs = segment_inputs(segments, self.config.attributes)
-        columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *inputs]))
-        journeys = read_journeys(
-            self.root, bucket, columns, self.watermark, self.config.journey.gap
-        )
-        personas = None
-        if PERSONA in segments and bucket.personas:
-            personas = read_bucket(self.root, bucket.personas, ("journey_id", "persona_id"))
-        return add_segments(journeys, segments, personas)
+
+def journeys_of(root: str, config: Config, watermark: datetime, bucket: Bucket) -> pa.Table:
+    """A bucket's journeys with their outcome and a column for each segment."""
+    segments = config.graph.segments
+    inputs = segment_inputs(segments, config.attributes)
+    columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *inputs]))
+    journeys = read_journeys(root, bucket, columns, watermark, config.journey.gap)
+    personas = None
+    if PERSONA in segments and bucket.personas:
+        personas = read_bucket(root, bucket.personas, ("journey_id", "persona_id"))
+    return add_segments(journeys, segments, personas)
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,16 @@ class CountTransitions(beam.PTransform):
     """
 
     def __init__(
-        self, root: str, config: Config, watermark: datetime, folder: str, threads: int
+        self,
+        root: str,
+        config: Config,
+        watermark: datetime,
+        folder: str,
+        folded: Mapping[str, Sequence[str]],
+        threads: int,
     ) -> None:
         super().__init__()
-        self._count = _CountBucket(root, config, watermark, folder)
+        self._count = _CountBucket(root, config, watermark, folder, folded)
         self._add = _Add(folder)
         self._threads = threads
 
@@ -143,3 +151,27 @@ class CountTransitions(beam.PTransform):
             | "AddCounts" >> Kernel(self._add, self._threads)
         )
         return (added, counted.results) | "CountResults" >> beam.Flatten()
+
+
+@dataclass(frozen=True)
+class _SizeBucket:
+    root: str
+    config: Config
+    watermark: datetime
+
+    def __call__(self, bucket: Bucket) -> Iterator[tuple[str, dict[str, Any]]]:
+        journeys = journeys_of(self.root, self.config, self.watermark, bucket)
+        for size in group_sizes(journeys, self.config.graph.segments):
+            yield "size", vars(size)
+
+
+class GroupSizes(beam.PTransform):
+    """Buckets to results ``("size", ...)``: the customers of each value of a segment (`models.small_groups`)."""
+
+    def __init__(self, root: str, config: Config, watermark: datetime, threads: int) -> None:
+        super().__init__()
+        self._size = _SizeBucket(root, config, watermark)
+        self._threads = threads
+
+    def expand(self, buckets: beam.PCollection) -> beam.PCollection:
+        return buckets | "SizeBuckets" >> Kernel(self._size, self._threads)

@@ -85,7 +85,8 @@ class _MapSlice:
             "given": mapped.given,
         }
         yield beam.pvalue.TaggedOutput("counts", counts)
-        for tag, rows in (("dead", dead), ("held", self._located(mapped.quarantine, piece))):
+        held = self._located(mapped.quarantine, piece)
+        for tag, rows in (("dead", dead), ("held", held), ("consents", mapped.consents)):
             for _, part in spill(rows, np.zeros(len(rows), np.int64), self.folder, f"{tag}-{name}"):
                 yield beam.pvalue.TaggedOutput(tag, part)
         if len(mapped.events):
@@ -144,8 +145,8 @@ def _compact(events: pa.Table) -> pa.Table:
 class MapSlices(beam.PTransform):
     """Map slices to events.
 
-    Outputs: ``main`` ((source, day), Part of events), ``keys`` (bucket, KeyPart), ``dead`` and ``held`` (Part),
-    ``counts`` (a dict a batch: where its records went).
+    Outputs: ``main`` ((source, day), Part of events), ``keys`` (bucket, KeyPart), ``dead``, ``held`` and ``consents``
+    (Part), ``counts`` (a dict a batch: where its records went).
     """
 
     def __init__(
@@ -164,4 +165,6 @@ class MapSlices(beam.PTransform):
         self._threads = threads
 
     def expand(self, slices: beam.PCollection) -> Any:
-        return slices | Kernel(self._kernel, self._threads, ("keys", "dead", "held", "counts"))
+        return slices | Kernel(
+            self._kernel, self._threads, ("keys", "dead", "held", "consents", "counts")
+        )

@@ -1,4 +1,5 @@
--- promise: Every event is a line of a touchpoint, ignored by a rule, or of nobody known, by source.
+-- promise: Every event is a line of a touchpoint, ignored by a rule, of nobody known, or
+--   of somebody who had withdrawn consent, by source.
 -- grain: source
 WITH counted_events AS (
     SELECT source, count(*) AS events
@@ -22,7 +23,8 @@ compared AS (
         coalesce(lines, 0)::BIGINT AS lines,
         coalesce(folded_lines, 0) AS folded_lines,
         coalesce(ignored, 0) AS ignored,
-        coalesce(unidentified, 0) AS unidentified
+        coalesce(unidentified, 0) AS unidentified,
+        coalesce(withdrawn, 0) AS withdrawn
     FROM counted_events
     FULL JOIN touchpoint_accounting AS told USING (source)
     FULL JOIN counted_touchpoints USING (source)
@@ -32,13 +34,13 @@ SELECT
     source,
     format(
         'source {}: {:,} events ({:,} accounted); {:,} lines in {:,} touchpoints ({:,} accounted, '
-        '{:,} lines folded) + {:,} ignored + {:,} unidentified',
+        '{:,} lines folded) + {:,} ignored + {:,} unidentified + {:,} withdrawn',
         source, events, events_told, lines, touchpoints, touchpoints_told, folded_lines, ignored,
-        unidentified
+        unidentified, withdrawn
     ) AS problem
 FROM compared
 WHERE
     events <> events_told
     OR touchpoints <> touchpoints_told
     OR lines <> touchpoints + folded_lines
-    OR events <> lines + ignored + unidentified;
+    OR events <> lines + ignored + unidentified + withdrawn;

@@ -28,7 +28,8 @@ SELECT
     sum(told.touchpoints)::BIGINT AS touchpoints,
     sum(told.folded_lines)::BIGINT AS folded_lines,
     sum(told.ignored)::BIGINT AS ignored,
-    sum(told.unidentified)::BIGINT AS unidentified
+    sum(told.unidentified)::BIGINT AS unidentified,
+    coalesce(sum(told.withdrawn), 0)::BIGINT AS withdrawn
 FROM read
 LEFT JOIN touchpoint_accounting AS told USING (source)
 GROUP BY ROLLUP (read.source)

@@ -1,7 +1,8 @@
 -- grain: period x segment x measure (x currency for money)
--- invariants: counts of 'month', and of 'week', add up to those of 'all', but for customers, who may
---   come again; every share carries its numerator, its denominator and a 95% Wilson interval
+-- invariants: counts of 'month', and of 'week', add up to those of 'all' where none is left out, but for
+--   customers, who may come again; every share carries its numerator, its denominator and a 95% Wilson interval
 -- Segments are properties of a journey; what happens in a journey belongs to its segments.
+-- With `min_group`, cells of fewer customers are left out, and as many others as keep them from being told.
 -- Definitions: the table kpi_definitions. All sums are exact, so that no order of rows matters.
 CREATE TABLE kpis AS
 WITH started AS (
@@ -169,6 +170,36 @@ measured AS (
         'average_order_value', revenue::DOUBLE / valued, currency, NULL, valued
     FROM orders_by_period
     WHERE valued > 0
+),
+
+sized AS (
+    SELECT
+        measured.period,
+        measured.start,
+        measured.segment,
+        measured.segment_value,
+        coalesce(any_value(customers), 0) AS customers,
+        coalesce(any_value(customers), 0) < any_value(settings.min_group) AS small
+    FROM measured
+    LEFT JOIN customers_by_period USING (period, start, segment, segment_value)
+    CROSS JOIN lake.settings AS settings
+    GROUP BY ALL
+),
+
+-- A period left out could be told from the others and their sum. So the history of a segment is told as a whole
+-- or not at all, and that of all journeys is without its small periods and the smallest of the others.
+ranked AS (
+    SELECT
+        *,
+        bool_or(small) OVER (PARTITION BY period, segment) AS beside_small,
+        row_number() OVER (PARTITION BY period, segment, small ORDER BY customers, start) AS place
+    FROM sized
+),
+
+hidden AS (
+    SELECT period, start, segment, segment_value
+    FROM ranked
+    WHERE small OR (beside_small AND (segment <> 'all' OR place = 1))
 )
 
 SELECT
@@ -184,6 +215,7 @@ SELECT
     numerator,
     denominator
 FROM measured
+ANTI JOIN hidden USING (period, start, segment, segment_value)
 ORDER BY ALL;
 
 COMMENT ON TABLE kpis IS

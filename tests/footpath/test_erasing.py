@@ -237,7 +237,7 @@ _MORE_KILLS = (
     ("pipelines.erase.forget_decisions", 0, "forget"),
     ("contracts.lake.Lake.save_draft", 2, "run"),
     ("contracts.lake.Lake.publish", 0, "run"),
-    ("footpath.running._retire_versions", 0, "forget"),
+    ("footpath.running.retire", 0, "forget"),
     ("contracts.lake.Lake.sweep", 1, "run"),
     ("shutil.rmtree", 3, "run"),
     ("shutil.rmtree", 3, "forget"),
@@ -307,6 +307,9 @@ def test_what_cannot_be_erased_says_why(household: Config, monkeypatch: pytest.M
         erase(household, "phone", "0171")
     with pytest.raises(InputError, match="does not look like one"):
         erase(household, "email", "ann")
+    monkeypatch.setenv("FOOTPATH_KEY", "mistyped")
+    with pytest.raises(ConfigError, match="not that of the published version"):
+        erase(household)
     monkeypatch.delenv("FOOTPATH_KEY")
     with pytest.raises(ConfigError, match="tombstones are keyed hashes"):
         erase(household)

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from contracts.config import SMALL
+from contracts.loading import load_config
 from footpath.running import STAGES, run_stages
 from tests.spine import add_files, configure, raw_files
 
@@ -95,3 +97,40 @@ def test_neither_log_nor_files_tell_the_key_or_an_address(
     key = os.environ["FOOTPATH_KEY"].encode()
     assert [value for value in personal_values(retailer) if "@" in value and value in log] == []
     assert [p for p in root.rglob("*") if p.is_file() and key in p.read_bytes()] == []
+
+
+def test_small_segments_are_told_as_one_group(warehouse: tuple[Path, str]):
+    """With a least number of customers no slice has fewer, sums hold (or nothing would have been
+    published), and nothing else changes.
+    """
+    import duckdb
+
+    config = load_config(warehouse[0].parent / "footpath.yml")
+    path = str(warehouse[0] / "current" / "footpath.duckdb")
+    with duckdb.connect(path, read_only=True) as con:
+        sizes = dict(
+            con.sql(
+                "SELECT entry_channel, count(DISTINCT customer_id) FROM journeys GROUP BY 1"
+            ).fetchall()
+        )
+        before = con.sql("SELECT * FROM stages WHERE segment = 'all' ORDER BY ALL").fetchall()
+        visits = con.sql("SELECT sum(visits) FROM stages WHERE segment <> 'all'").fetchall()
+    least = min(sizes.values()) + 1
+    privacy = config.privacy.model_copy(update={"min_group": least})
+    run_stages(config.model_copy(update={"privacy": privacy}), STAGES, ())
+    with duckdb.connect(path, read_only=True) as con:
+        told = {
+            value
+            for table in ("stages", "transitions", "kpis")
+            for (value,) in con.sql(
+                f"SELECT DISTINCT segment_value FROM {table} WHERE segment = 'entry_channel'"
+            ).fetchall()
+        }
+        assert told <= {SMALL, *(value for value, size in sizes.items() if size >= least)}
+        assert SMALL in told
+        assert len(set(sizes) - told) >= 2, "none can be told by subtraction"
+        small = "value < (SELECT min_group FROM settings)"
+        assert con.sql(f"FROM kpis WHERE measure = 'customers' AND {small}").fetchall() == []
+        after = con.sql("SELECT * FROM stages WHERE segment = 'all' ORDER BY ALL").fetchall()
+        assert after == before
+        assert con.sql("SELECT sum(visits) FROM stages WHERE segment <> 'all'").fetchall() == visits

@@ -4,8 +4,8 @@ import { rows } from "./data.js";
 import { aside, el, heading, table } from "./dom.js";
 import { count, duration, named, plural } from "./wording.js";
 
-const RECORDS = [["files", "Files"], ["records_read", "Read"], ["events", "= Events"], ["duplicates", "+ Duplicates"], ["dead_letters", "+ Dead letters"], ["quarantined", "+ Quarantined"], ["withheld", "+ Withheld"]];
-const EVENTS = [["touchpoints", "Events = touchpoints"], ["folded_lines", "+ Folded lines"], ["ignored", "+ Ignored"], ["unidentified", "+ Unidentified"]];
+const RECORDS = [["files", "Files"], ["records_read", "Read"], ["events", "= Events"], ["duplicates", "+ Duplicates"], ["dead_letters", "+ Dead letters"], ["quarantined", "+ Quarantined"], ["withheld", "+ Withheld"], ["erased", "+ Erased"]];
+const EVENTS = [["touchpoints", "Events = touchpoints"], ["folded_lines", "+ Folded lines"], ["ignored", "+ Ignored"], ["unidentified", "+ Unidentified"], ["withdrawn", "+ Consent withdrawn"]];
 
 /** The health of the data in a section. */
 export function drawHealth(section) {
