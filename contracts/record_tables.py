@@ -53,11 +53,16 @@ RECORD_TABLES = (
     Table(
         "quarantine",
         "parsed record that is held as suspicious",
-        ("source", "event_id", "reason"),
+        ("source", "file_id", "position", "place"),
         (
             *_EVENT,
             Column("file_id", TEXT, "file it was read from (ingest_ledger)", provenance=True),
+            Column("position", pa.int64(), "1-based line or record in the file", provenance=True),
+            Column(
+                "place", pa.int64(), "1-based record in a line that holds several", provenance=True
+            ),
             Column("reason", TEXT, "why it is held: in_future, too_old"),
+            Column("decision", TEXT, "dropped by order; null while it waits"),
         ),
         ("identifiers", "attributes"),
     ),

@@ -442,6 +442,51 @@ def privacy_audit(
         typer.echo(line)
 
 
+quarantine_app = typer.Typer(no_args_is_help=True, help="Records held as suspicious.")
+app.add_typer(quarantine_app, name="quarantine")
+
+SourceOption = Annotated[str | None, typer.Option("--source", help="Of this source.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="in_future or too_old.")]
+EventOption = Annotated[str | None, typer.Option("--event-id", help="This event alone.")]
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    config: ConfigOption = _CONFIG,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    event_id: EventOption = None,
+) -> None:
+    """Print what is held, by source and reason."""
+    from footpath.quarantines import held
+
+    for line in held(_database(config), source, reason, event_id):
+        typer.echo(line)
+
+
+def _quarantine_command(name: str, text: str) -> None:
+    def command(
+        config: ConfigOption = _CONFIG,
+        source: SourceOption = None,
+        reason: ReasonOption = None,
+        event_id: EventOption = None,
+    ) -> None:
+        from footpath.quarantines import order
+
+        for line in order(_load(config), _database(config), name, source, reason, event_id):
+            typer.echo(line)
+
+    command.__doc__ = text
+    quarantine_app.command(name)(command)
+
+
+_quarantine_command(
+    "release",
+    "Order that held records become events, from the next run on; they may move the watermark.",
+)
+_quarantine_command("drop", "Order that held records are left out for good; they stay counted.")
+
+
 def main() -> None:
     """Run the command line; a known error ends with its exit code and no traceback."""
     try:

@@ -74,7 +74,7 @@ def _plan(run: Run, stage: Stage, running: set[str]) -> StagePlan:
         return StagePlan(stage.name, "follows", f"reads {', '.join(changing)}", details)
     if known is None:
         return StagePlan(stage.name, "runs", "it never ran here", details)
-    if known.fingerprint != stage.fingerprint(run):
+    if stage.is_needed(run):
         why = "what it reads has changed since it ran, or its part of the configuration"
         return StagePlan(stage.name, "runs", why, details)
     if stage.name == "publish" and is_unpublished(run):
@@ -83,9 +83,8 @@ def _plan(run: Run, stage: Stage, running: set[str]) -> StagePlan:
 
 
 def _ingest(run: Run, stage: Stage) -> StagePlan:
-    known = run.draft.stages.get(stage.name)
     listed = list_files(run.config)
-    if known is not None and known.fingerprint == stage.fingerprint(run):
+    if not stage.is_needed(run):
         return StagePlan(stage.name, "skipped", f"{len(listed)} files, all known")
     plan = IngestPlan(run)
     slices = sum(slices_expected(file, run.config) for file in plan.files)
@@ -100,7 +99,7 @@ def _ingest(run: Run, stage: Stage) -> StagePlan:
             reason = ", all anew: its declaration changed, it is new, or all is to be refreshed"
         details.append(f"{source}: {new_of[source]} of {listed_of[source]} files{reason}")
     if not plan.files:
-        why += "; the listing changed (files gone, or another as_of)"
+        why += "; the listing changed (files gone, or another as_of), or held records are due"
     return StagePlan(stage.name, "runs", why, tuple(details))
 
 

@@ -9,7 +9,7 @@ without consent, and of persons who were erased, only the number is kept.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -47,6 +47,7 @@ __all__ = [
     "Mapping",
     "compile_mapping",
     "consent_schema",
+    "datable",
     "map_records",
 ]
 
@@ -335,6 +336,7 @@ def map_records(
     now: datetime,
     pseudonymiser: Pseudonymiser | None = None,
     tombstones: Tombstones | None = None,
+    released: Collection[str] = (),
 ) -> Mapped:
     """Map raw records onto the columns of `events`.
 
@@ -347,6 +349,8 @@ def map_records(
         Events after it are held as `in_future`.
     tombstones : Tombstones, optional
         Of persons who were erased.
+    released : collection of str
+        Ids of events that are not held, whatever their time.
 
     Returns
     -------
@@ -373,13 +377,22 @@ def map_records(
     late = pc.greater(mapped["event_us"], _epoch_us(now))
     early = pc.less(mapped["event_us"], _epoch_us(mapping.config.min_event_time))
     held = pc.or_(late, early)
+    if released:
+        ids = pa.array(sorted(released), pa.string())
+        held = pc.and_(
+            held, pc.invert(pc.and_(pc.is_in(mapped["event_id"], ids), datable(mapped["event_us"])))
+        )
     events = _events(mapped, mapping, pseudonymiser)
     given = _given(mapped, mapping.source)
     if not pc.any(held).as_py():
-        nothing_held = events.slice(0, 0).append_column("reason", _NO_TEXT)
-        return Mapped(events, dead, nothing_held, consents, withheld, erased, given)
+        return Mapped(events, dead, events.slice(0, 0), consents, withheld, erased, given)
     reason = pc.if_else(late, "in_future", "too_old").combine_chunks()
-    quarantine = events.append_column("reason", reason).filter(held)
+    quarantine = (
+        events.append_column("reason", reason)
+        .append_column("position", mapped[POSITION])
+        .append_column("place", mapped[PLACE])
+        .filter(held)
+    )
     return Mapped(
         events.filter(pc.invert(held)), dead, quarantine, consents, withheld, erased, given
     )
@@ -414,7 +427,7 @@ def _consents(
         columns[f"id_{name}"] = (
             clean_identifiers(
                 encode(said[f"id_{name}"]), name, mapping.config.identity, pseudonymiser
-            ).cast(pa.string())
+            ).values.cast(pa.string())
             if f"id_{name}" in said.column_names
             else pa.nulls(len(said), pa.string())
         )
@@ -438,6 +451,14 @@ def _run(mapping: Mapping, raw_columns: list[str], whole: pa.Table) -> pa.Table:
             hopeful = _statement(mapping, raw_columns, _LOOKS_WHOLE)
             return query(hopeful, mapping.source.timezone, raw=whole)
     return query(_statement(mapping, raw_columns), mapping.source.timezone, raw=whole)
+
+
+def datable(event_us: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whether times, in microseconds since 1970, lie in the years 1 to 9999: others have no file to go to."""
+    return pc.and_(
+        pc.greater_equal(event_us, -62_135_596_800_000_000),
+        pc.less(event_us, 253_402_300_800_000_000),
+    )
 
 
 def _given(mapped: pa.Table, source: Source) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -21,10 +22,12 @@ from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
 from models.event_keys import power_of_two
 from models.mapping import compile_mapping, consent_schema
+from pipelines.decisions import read_quarantine_orders
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
+from pipelines.quarantine import Released, due, held_files, let_go
 from transforms.deduplicate import Deduplicate, winners
 from transforms.kernel import Kernel, count
-from transforms.map_slices import MapSlices
+from transforms.map_slices import KeyPart, MapSlices, spill_events
 from transforms.parts import Part, read_parts
 from transforms.plan_files import PlannedFile, SourceFile, list_files, plan_file
 from transforms.suspicions import suspicions
@@ -71,7 +74,7 @@ def contracts_of(run: Run) -> dict[str, str]:
 
 def _fingerprint(run: Run) -> str:
     listing = [(f.source, f.path, f.bytes, f.modified_at) for f in list_files(run.config)]
-    return digest_of("ingest", 1, listing, contracts_of(run), run.config.as_of)
+    return digest_of("ingest", 3, listing, contracts_of(run), run.config.as_of)
 
 
 def _try_out_mappings(config: Config) -> None:
@@ -195,6 +198,9 @@ def _execute(run: Run) -> dict[str, Any]:
         day = file.meta["min_event_us"] // 86_400_000_000
         published[str(file.partition["source"]), day] += (file,)
     known = frozenset((row["source"], row["file_id"]) for row in plan.ledger)
+    orders = read_quarantine_orders(run.lake)
+    released = let_go(run, plan.base.tables.get("quarantine", []))
+    freed_days, freed_keys = _spilled(released, folder, key_buckets)
     result = folder / "result.json"
     with run.pipeline() as pipeline:
         planned = (
@@ -220,16 +226,19 @@ def _execute(run: Run) -> dict[str, Any]:
             now=run.now,
             folder=str(folder),
             key_buckets=key_buckets,
+            released={name: said.released for name, said in orders.items()},
             threads=run.kernel_threads,
         )
         recheck = pipeline | "StaleBuckets" >> beam.Create([(bucket, None) for bucket in stale])
+        freed = pipeline | "FreedDays" >> beam.Create(freed_days)
+        freed_too = pipeline | "FreedKeys" >> beam.Create(freed_keys)
         decided = (
-            (mapped.keys, recheck)
+            (mapped.keys, recheck, freed_too)
             | "Keys" >> beam.Flatten()
             | Deduplicate(root, index_folder, index, tuple(sorted(plan.kept)), run.kernel_threads)
         )
         written = (
-            (mapped.main, decided.removals)
+            (mapped.main, decided.removals, freed)
             | "Days" >> beam.Flatten()
             | WriteEvents(
                 root,
@@ -256,15 +265,14 @@ def _execute(run: Run) -> dict[str, Any]:
         f for f in run.base.tables.get("event_keys", []) if f.partition["bucket"] not in fresh
     ]
     tables["event_keys"] = untouched + touched
-    for table, kind in (
-        ("dead_letters", "dead"),
-        ("quarantine", "held"),
-        ("consents", "consents"),
-    ):
+    for table, kind in (("dead_letters", "dead"), ("consents", "consents")):
         tables[table] = plan.base.tables.get(table, []) + _append(run, table, results.get(kind, []))
+    held = (rows for _, rows in read_parts(Part(**part) for part in results.get("held", [])))
+    tables["quarantine"] = released.files + held_files(run, held)
     elsewhere = [v for file in untouched for v in winners(pq.read_table(run.lake.path(file)))]
     for warning in suspicions(config, results.get("counts", [])):
         _LOG.warning(warning)
+    results["counts"] = [*results.get("counts", []), *released.counts]
     ledger = _ledger(plan.ledger, results, [*results.get("winners", []), *elsewhere])
     tables["ingest_ledger"] = [write_ledger(run, ledger)]
     return {
@@ -272,6 +280,21 @@ def _execute(run: Run) -> dict[str, Any]:
         "key_buckets": key_buckets,
         "rows": sum(file.rows for file in tables["events"]),
     }
+
+
+def _spilled(
+    released: Released, folder: Path, key_buckets: int
+) -> tuple[list[tuple[tuple[str, int], Part]], list[tuple[int, KeyPart]]]:
+    """Released records as if they had just been mapped: events by day, keys by bucket."""
+    days, keys = [], []
+    for number, (source, file_id, events) in enumerate(released.events):
+        name = f"{file_id}-released-{number:06d}"
+        for output in spill_events(events, source, file_id, name, str(folder), key_buckets):
+            if isinstance(output, beam.pvalue.TaggedOutput):
+                keys.append(output.value)
+            else:
+                days.append(output)
+    return days, keys
 
 
 def buckets_of_keys(run: Run) -> int:
@@ -353,7 +376,7 @@ def write_ledger(run: Run, ledger: list[dict[str, Any]]) -> DataFile:
     return DataFile(path, len(table))
 
 
-STAGE = Stage("ingest", (), _fingerprint, _execute)
+STAGE = Stage("ingest", (), _fingerprint, _execute, due)
 
 if __name__ == "__main__":
     main(STAGE)

@@ -59,6 +59,13 @@ class Stage:
     fingerprint: Callable[[Run], str]
     execute: Callable[[Run], dict[str, Any]]
     """Writes files, sets entries of `run.draft.tables`, returns facts for later stages."""
+    due: Callable[[Run], bool] = lambda _: False
+    """Whether it must run although nothing it depends on has changed: time has passed, somebody gave an order."""
+
+    def is_needed(self, run: Run) -> bool:
+        """Whether it has anything to do."""
+        known = run.draft.stages.get(self.name)
+        return known is None or known.fingerprint != self.fingerprint(run) or self.due(run)
 
 
 @dataclass
@@ -189,14 +196,13 @@ def run_stage(run: Run, stage: Stage) -> bool:
                 "run the stages before it, or 'footpath run'"
             )
     fingerprint = stage.fingerprint(run)
-    known = run.draft.stages.get(stage.name)
     entry: dict[str, Any] = {
         "run_id": run.run_id,
         "stage": stage.name,
         "started_at": datetime.now(UTC).isoformat(),
         "rows": 0,
         "bytes": 0,
-        "skipped": known is not None and known.fingerprint == fingerprint,
+        "skipped": not stage.is_needed(run),
     }
     run.log.append(entry)
     run.counters = {}

@@ -23,7 +23,7 @@ from transforms.parts import Part, spill
 from transforms.plan_files import Slice
 from transforms.read_records import RawBatch, read_slice
 
-__all__ = ["KeyPart", "MapSlices"]
+__all__ = ["EVENT_DICTIONARIES", "KeyPart", "MapSlices", "spill_events"]
 
 _DAY_US = 86_400_000_000
 
@@ -48,6 +48,7 @@ class _MapSlice:
     now: datetime
     folder: str
     key_buckets: int
+    released: dict[str, frozenset[str]]
 
     @cached_property
     def _mappings(self) -> dict[str, Mapping]:
@@ -71,6 +72,7 @@ class _MapSlice:
             now=self.now,
             pseudonymiser=self.pseudonymiser,
             tombstones=self.tombstones,
+            released=self.released.get(piece.source, frozenset()),
         )
         dead = self._dead_letters(piece, batch, mapped.dead_letters)
         counts = {
@@ -90,22 +92,10 @@ class _MapSlice:
             for _, part in spill(rows, np.zeros(len(rows), np.int64), self.folder, f"{tag}-{name}"):
                 yield beam.pvalue.TaggedOutput(tag, part)
         if len(mapped.events):
-            yield from self._events(piece, name, self._located(mapped.events, piece))
-
-    def _events(self, piece: Slice, name: str, events: pa.Table) -> Iterator[Any]:
-        days = events["event_time"].cast(pa.int64()).to_numpy() // _DAY_US
-        if np.any(days[1:] < days[:-1]):
-            order = np.argsort(days, kind="stable")
-            events, days = events.take(order), days[order]
-        keys = key_events(events, piece.source)
-        parts = spill(_compact(events), days, self.folder, f"events-{name}")
-        for day, part in parts:
-            yield (piece.source, day), part
-        path = parts[0][1].path
-        buckets = bucket_of(keys["key"].to_numpy(), self.key_buckets)
-        for bucket, part in spill(keys, buckets, self.folder, f"keys-{name}", compression=None):
-            key_part = KeyPart(part, path, piece.source, piece.file_id)
-            yield beam.pvalue.TaggedOutput("keys", (bucket, key_part))
+            events = self._located(mapped.events, piece)
+            yield from spill_events(
+                events, piece.source, piece.file_id, name, self.folder, self.key_buckets
+            )
 
     @staticmethod
     def _located(events: pa.Table, piece: Slice) -> pa.Table:
@@ -131,13 +121,32 @@ class _MapSlice:
         )
 
 
-_FEW_VALUES = ("source", "event_type", "channel", "currency", "file_id")
+EVENT_DICTIONARIES = ("source", "event_type", "channel", "currency", "file_id")
+"""Columns of spilled events that are dictionaries: they have few values."""
+
+
+def spill_events(
+    events: pa.Table, source: str, file_id: str, name: str, folder: str, key_buckets: int
+) -> Iterator[Any]:
+    """Accepted events of one file, by day, and their keys, by bucket; outputs as those of `MapSlices`."""
+    days = events["event_time"].cast(pa.int64()).to_numpy() // _DAY_US
+    if np.any(days[1:] < days[:-1]):
+        order = np.argsort(days, kind="stable")
+        events, days = events.take(order), days[order]
+    keys = key_events(events, source)
+    parts = spill(_compact(events), days, folder, f"events-{name}")
+    for day, part in parts:
+        yield (source, day), part
+    path = parts[0][1].path
+    buckets = bucket_of(keys["key"].to_numpy(), key_buckets)
+    for bucket, part in spill(keys, buckets, folder, f"keys-{name}", compression=None):
+        yield beam.pvalue.TaggedOutput("keys", (bucket, KeyPart(part, path, source, file_id)))
 
 
 def _compact(events: pa.Table) -> pa.Table:
     """Plain text where there may be many values: each spilled batch would carry them all."""
     for place, field in enumerate(events.schema):
-        if pa.types.is_dictionary(field.type) and field.name not in _FEW_VALUES:
+        if pa.types.is_dictionary(field.type) and field.name not in EVENT_DICTIONARIES:
             events = events.set_column(place, field.name, events[field.name].cast(pa.string()))
     return events
 
@@ -158,10 +167,13 @@ class MapSlices(beam.PTransform):
         now: datetime,
         folder: str,
         key_buckets: int,
+        released: dict[str, frozenset[str]],
         threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _MapSlice(config, pseudonymiser, tombstones, now, folder, key_buckets)
+        self._kernel = _MapSlice(
+            config, pseudonymiser, tombstones, now, folder, key_buckets, released
+        )
         self._threads = threads
 
     def expand(self, slices: beam.PCollection) -> Any:
