@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 200000
 AIRFLOW_VENV ?= .venv-airflow
 
-.PHONY: demo test test-engine lint types check constraints constraints-airflow charts clean
+.PHONY: demo test test-engine test-browser lint types check constraints constraints-airflow charts clean
 
 $(VENV)/.installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,11 @@ $(AIRFLOW_VENV)/.installed: dags/constraints.txt
 test-engine: $(VENV)/.installed $(AIRFLOW_VENV)/.installed ## worker processes, Airflow, a Flink cluster
 	AIRFLOW=$(abspath $(AIRFLOW_VENV)/bin/airflow) $(BIN)/python -m pytest -m engine
 
+test-browser: $(VENV)/.installed ## the report in Chromium: the one there is, or Playwright's own
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
+	command -v chromium || command -v chromium-browser || $(BIN)/playwright install --with-deps chromium
+	$(BIN)/python -m pytest -m browser
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,7 +42,7 @@ types: $(VENV)/.installed
 constraints: ## pin the newest versions that pyproject.toml allows; run the tests before committing the result
 	rm -rf $(VENV)-fresh
 	$(PYTHON) -m venv $(VENV)-fresh
-	$(VENV)-fresh/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(VENV)-fresh/bin/pip install --quiet --disable-pip-version-check --editable '.[dev,browser]'
 	$(VENV)-fresh/bin/pip freeze --exclude-editable | sort -f > constraints.txt
 	rm -rf $(VENV)-fresh
 

@@ -2,7 +2,8 @@
 
 Packing is all that happens here. No rate, sum or interval is computed; what a reader sees is what an
 analyst gets from the same query. A table travels as its columns and its rows; numbers keep six
-digits, more than any screen shows of a share and all that is needed of a count.
+digits, more than any screen shows of a share and all that is needed of a count. In the tables that
+have a row for every slice, words travel as their numbers in a list of words.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from sql.statements import open_database, statement, statements
 __all__ = ["Table", "gather", "top_findings"]
 
 Table = dict[str, list[Any]]
-"""Columns and rows of a query: ``{"columns": [...], "rows": [[...], ...]}``."""
+"""Columns and rows of a query: ``{"columns": [...], "rows": [[...], ...]}``, and in ``coded`` the
+places of columns whose values are numbers of words."""
 
 _SLICED = ("headline", "map_cells", "moves", "nodes", "steps")
 """Queries with a row for every slice of the journeys; the page shows those that `slices` lists."""
@@ -41,8 +43,8 @@ def gather(db_path: Path, before: Path | None = None) -> dict[str, Table]:
     -------
     dict of str to Table
         The rows of every file of ``sql/report`` by its name, those of ``sql/changes`` as
-        ``changes_<name>``, and ``places``: the stage, channel and touchpoint that a step of
-        ``journeys`` refers to by number.
+        ``changes_<name>``, and two lists to which numbers refer: ``places`` (the stage, channel and
+        touchpoint of a step of ``journeys``) and ``words`` (see `Table`).
 
     Raises
     ------
@@ -59,6 +61,7 @@ def gather(db_path: Path, before: Path | None = None) -> dict[str, Table]:
             r for r in found[name]["rows"] if tuple(r[first : first + 2]) in shown
         ]
     _pack_journeys(found)
+    _pack_words(found)
     return found
 
 
@@ -120,6 +123,20 @@ def _pack_journeys(found: dict[str, Table]) -> None:
         "columns": ["stage", "channel", "touchpoint"],
         "rows": [list(place) for place in places],
     }
+
+
+def _pack_words(found: dict[str, Table]) -> None:
+    """Write words of the sliced tables as numbers of a list of words."""
+    words: dict[str, int] = {}
+    for name in _SLICED:
+        rows = found[name]["rows"]
+        first = rows[0] if rows else []
+        coded = [i for i, value in enumerate(first) if isinstance(value, str)]
+        for row in rows:
+            for i in coded:
+                row[i] = words.setdefault(row[i], len(words))
+        found[name]["coded"] = coded
+    found["words"] = {"columns": ["word"], "rows": [[word] for word in words]}
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
--- grain: level x slice x ordered pair of nodes, largest first, at most 300 of a slice
+-- grain: level x slice x ordered pair of nodes, largest first, at most 300 of all journeys, 150 of a slice
 SELECT
     level,
     segment,
@@ -16,5 +16,5 @@ FROM transitions
 WHERE level IN ('stage', 'touchpoint') AND count > 0
 QUALIFY row_number() OVER (
     PARTITION BY level, segment, segment_value ORDER BY count DESC, source_node, target_node
-) <= 300
+) <= CASE segment WHEN 'all' THEN 300 ELSE 150 END
 ORDER BY segment <> 'all', level, segment, segment_value, count DESC, source_node, target_node;

@@ -1,4 +1,5 @@
--- grain: level x slice x position x ordered pair of nodes, where at least one journey in 500 of the slice moves so
+-- grain: level x slice x position x ordered pair of nodes: the first six steps, and moves of one journey in 200 of
+--   the slice at least
 SELECT
     level,
     segment,
@@ -9,5 +10,5 @@ SELECT
     journey_flow.journeys
 FROM journey_flow
 JOIN slices USING (segment, segment_value)
-WHERE journey_flow.journeys >= 0.002 * slices.journeys
+WHERE position < 6 AND journey_flow.journeys >= 0.005 * slices.journeys
 ORDER BY segment <> 'all', level, segment, segment_value, position, journey_flow.journeys DESC, source_node, target_node;

@@ -64,10 +64,15 @@ def _read(html: str) -> _Reader:
 def _tables(html: str) -> dict[str, list[dict[str, Any]]]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
     assert found is not None
-    return {
-        name: [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-        for name, table in json.loads(found.group(1))["tables"].items()
-    }
+    tables = json.loads(found.group(1))["tables"]
+    words = [word for (word,) in tables["words"]["rows"]]
+
+    def read(table: dict[str, Any], row: list[Any]) -> dict[str, Any]:
+        coded = table.get("coded", [])
+        values = [words[value] if i in coded else value for i, value in enumerate(row)]
+        return dict(zip(table["columns"], values, strict=True))
+
+    return {name: [read(table, row) for row in table["rows"]] for name, table in tables.items()}
 
 
 def test_the_page_loads_nothing_and_runs_nothing_but_its_own(page: str) -> None:

@@ -19,8 +19,8 @@ export function chart(container, description, option, onclick) {
   made.setOption({
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("--ink") },
-    tooltip: { backgroundColor: colour("--card"), borderColor: colour("--line"), textStyle: { color: colour("--ink") }, className: "tip", confine: true },
     ...option,
+    tooltip: { backgroundColor: colour("--card"), borderColor: colour("--line"), textStyle: { color: colour("--ink") }, confine: true, ...option.tooltip },
   });
   if (onclick) made.on("click", onclick);
   container.setAttribute("role", "img");

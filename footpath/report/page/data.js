@@ -6,17 +6,21 @@ const island = JSON.parse(document.getElementById("data").textContent);
 export const title = island.title;
 const made = new Map();
 
-function object(columns, row) {
+const words = island.tables.words.rows.flat();
+
+/* A row as an object; where a column is coded, its number becomes the word. */
+function object({ columns, coded }, row) {
   const made = {};
   columns.forEach((column, i) => { made[column] = row[i]; });
+  coded?.forEach((i) => { made[columns[i]] = words[row[i]]; });
   return made;
 }
 
 /** All rows of a table. */
 export function rows(name) {
   if (!made.has(name)) {
-    const { columns, rows: raw } = island.tables[name] ?? { columns: [], rows: [] };
-    made.set(name, raw.map((row) => object(columns, row)));
+    const table = island.tables[name] ?? { columns: [], rows: [] };
+    made.set(name, table.rows.map((row) => object(table, row)));
   }
   return made.get(name);
 }
@@ -29,7 +33,7 @@ export function sliced(name, key) {
     const [segment, value] = [columns.indexOf("segment"), columns.indexOf("segment_value")];
     const groups = new Map();
     for (const row of raw) {
-      const of = keyOf(row[segment], row[value]);
+      const of = keyOf(words[row[segment]], words[row[value]]);
       if (!groups.has(of)) groups.set(of, []);
       groups.get(of).push(row);
     }
@@ -37,8 +41,8 @@ export function sliced(name, key) {
   }
   const cached = `${name} of ${key}`;
   if (!made.has(cached)) {
-    const { columns } = island.tables[name];
-    made.set(cached, (made.get(index).get(key) ?? []).map((row) => object(columns, row)));
+    const table = island.tables[name];
+    made.set(cached, (made.get(index).get(key) ?? []).map((row) => object(table, row)));
   }
   return made.get(cached);
 }

@@ -2,7 +2,7 @@
 
 import { chart, colour } from "./charts.js";
 import { choose, chosen, homeOf, hue, journeys, project, sliced, slices, stages, touchpoints } from "./data.js";
-import { choice, el, heading, table, toggle } from "./dom.js";
+import { choice, el, heading, shape, table, toggle } from "./dom.js";
 import { showEvidence } from "./evidence.js";
 import { moveSql, ofWhat } from "./figures.js";
 import { count, duration, interval, named, percent } from "./wording.js";
@@ -13,7 +13,7 @@ const STEPS = 6;
 
 /** The flow in a section. */
 export function drawFlow(section) {
-  section.append(heading("flow", "The flow", "Where people go next. Steps show how journeys begin, from left to right; the graph shows every move, those that lead back in red. Choose a node to see what leads to it and from it."));
+  section.append(heading("flow", "The flow", "Where people go next. Steps show how journeys begin, from left to right; the graph shows every move, ahead above the line and back below it, in red. Choose a node to see what leads to it and from it."));
   const { slice, level, form } = chosen;
   const total = slices.get(slice)?.journeys ?? 0;
   const all = form === "steps" ? stepsOf(slice, level) : movesOf(slice, level);
@@ -39,9 +39,8 @@ export function drawFlow(section) {
     el("p", { class: "note" }, `${count(shown.length)} of ${count(touching.length)} moves are drawn.${form === "steps" ? ` The first ${STEPS} steps of ${count(total)} journeys${level === "stage" ? ", repeats of a stage taken as one" : ""}.` : ""}`),
     moveTable(shown, level, form));
   if (!shown.length) return;
-  const description = `${form === "steps" ? "Steps" : "Graph"} of moves between ${level}s; the table below holds the same numbers.`;
-  const pick = ({ dataType, data }) => { if (dataType === "node" && !TONES[data.node]) choose({ node: chosen.node === data.node ? "" : data.node }); };
-  chart(canvas, description, form === "steps" ? sankey(shown, level, total) : graph(shown, level, total), pick);
+  if (form === "graph") canvas.append(graph(shown, level, total));
+  else chart(canvas, description(level, form), sankey(shown, level, total), ({ dataType, data }) => { if (dataType === "node" && !TONES[data.node]) pickNode(data.node); });
 }
 
 function stepsOf(slice, level) {
@@ -57,7 +56,7 @@ function nodesOf(level) {
 }
 
 function heightOf(shown, level, form) {
-  if (form === "graph") return level === "stage" ? 520 : 720;
+  if (form === "graph") return level === "stage" ? 470 : 600;
   const columns = new Map();
   for (const m of shown) {
     if (!columns.has(m.position)) columns.set(m.position, new Set());
@@ -91,7 +90,7 @@ function sankey(shown, level, total) {
   const last = Math.max(...[...nodes.values()].map((n) => n.depth));
   for (const node of nodes.values()) if (node.depth === last) node.label = { position: "left" };
   return {
-    tooltip: { ...tooltip(), formatter: ({ dataType, data, value }) => dataType === "node"
+    tooltip: { formatter: ({ dataType, data, value }) => dataType === "node"
       ? tip([named(data.node), `${count(value)} journeys at step ${data.depth}`, `${percent(value / total, 1)} of all`])
       : tip([`${named(data.move.source_node)} to ${named(data.move.target_node)}`, `${count(data.value)} journeys at step ${data.move.position}`, `${percent(data.value / total, 1)} of all`]) },
     series: [{
@@ -102,44 +101,53 @@ function sankey(shown, level, total) {
   };
 }
 
-/* The graph: stages in their order from left to right, touchpoints in lanes. */
+/* The graph, as arcs over a line on which stages and touchpoints stand in their order: moves ahead above, back below. */
 
 function graph(shown, level, total) {
   const order = ["START", ...nodesOf(level), "CONVERSION", "DROP_OFF", "OPEN"];
   const used = new Set(shown.flatMap((m) => [m.source_node, m.target_node]));
-  const inner = order.filter((n) => used.has(n) && !TONES[n]);
-  const lanes = level === "stage" ? [0.5] : [0.12, 0.62, 0.36, 0.86];
-  const ends = { START: [-0.02, 0.5], CONVERSION: [1.06, 0.16], DROP_OFF: [1.06, 0.56], OPEN: [1.06, 0.92] };
-  const [w, h] = [1000, level === "stage" ? 360 : 560];
-  const spot = (node) => ends[node] ?? [(inner.indexOf(node) + 1) / (inner.length + 1), lanes[inner.indexOf(node) % lanes.length]];
+  const line = order.filter((n) => used.has(n));
+  const [width, height, axis] = [1160, heightOf(shown, level, "graph"), level === "stage" ? 250 : 330];
+  const x = (node) => 30 + (width - 90) * line.indexOf(node) / Math.max(1, line.length - 1);
   const arrived = new Map();
   for (const m of shown) arrived.set(m.target_node, (arrived.get(m.target_node) ?? 0) + m.count);
   const most = Math.max(1, ...arrived.values());
-  const rank = (node) => node === "START" ? -1 : order.indexOf(node);
-  return {
-    tooltip: { ...tooltip(), formatter: ({ dataType, data }) => dataType === "node" ? tip([named(data.node), `${count(arrived.get(data.node) ?? 0)} arrivals drawn`]) : tip([`${named(data.move.source_node)} to ${named(data.move.target_node)}`, ...told(data.move, total)]) },
-    series: [{
-      type: "graph", layout: "none", left: 50, right: 60, top: 40, bottom: 40, roam: false, emphasis: { focus: "adjacency" },
-      edgeSymbol: ["none", "arrow"], edgeSymbolSize: 7,
-      data: [...used].map((node) => ({
-        name: node, node, x: w * spot(node)[0], y: h * spot(node)[1],
-        symbolSize: TONES[node] ? 18 : 14 + 30 * Math.sqrt((arrived.get(node) ?? 0) / most),
-        itemStyle: { color: toneOf(node, level) },
-      })),
-      label: { show: true, position: "bottom", color: colour("--ink"), fontSize: 12, formatter: ({ data }) => named(data.node), textBorderColor: colour("--card"), textBorderWidth: 3 },
-      links: shown.filter((m) => m.source_node !== m.target_node).map((m) => {
-        const back = rank(m.target_node) < rank(m.source_node);
-        return { source: m.source_node, target: m.target_node, move: m, lineStyle: {
-          color: back ? colour("--pain") : toneOf(m.source_node, level), opacity: back ? 0.75 : 0.5,
-          width: Math.max(1, 16 * Math.sqrt(m.journeys / Math.max(1, total))), curveness: back ? 0.42 : 0.24,
-        } };
-      }),
-    }],
+  const radius = (node) => 5 + 13 * Math.sqrt((arrived.get(node) ?? 0) / most);
+  const arc = (m) => {
+    const [from, to] = [x(m.source_node), x(m.target_node)];
+    const back = to < from;
+    const rise = (back ? height - axis - 70 : axis - 24) * (Math.abs(to - from) / (width - 90)) ** 0.6;
+    return shape("path", {
+      class: `arc${back ? " arc-back" : ""}`, "data-ends": `${m.source_node} ${m.target_node}`,
+      d: `M${from.toFixed(1)},${axis} A${(Math.abs(to - from) / 2).toFixed(1)},${rise.toFixed(1)} 0 0 1 ${to.toFixed(1)},${axis}`,
+      stroke: back ? colour("--pain") : toneOf(m.source_node, level), "stroke-width": Math.max(1, 18 * Math.sqrt(m.journeys / Math.max(1, total))).toFixed(1),
+    }, shape("title", {}, [`${named(m.source_node)} to ${named(m.target_node)}`, ...told(m, total)].join("\n")));
   };
+  const slanted = level === "touchpoint";
+  const dot = (node) => shape("g", {
+    class: "arc-node", transform: `translate(${x(node).toFixed(1)} ${axis})`, ...(TONES[node] ? {} : {
+      role: "button", tabindex: "0", "aria-label": `Only moves of ${named(node)}`, onclick: () => pickNode(node),
+      onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pickNode(node); } },
+    }),
+    onmouseenter: () => light(node), onmouseleave: () => light(null), onfocus: () => light(node), onblur: () => light(null),
+  },
+  shape("circle", { r: radius(node).toFixed(1), fill: toneOf(node, level) }),
+  shape("text", slanted ? { transform: "rotate(42)", x: radius(node) + 4, y: 5 } : { y: radius(node) + 17, "text-anchor": "middle" }, named(node)),
+  shape("title", {}, `${named(node)}: ${count(arrived.get(node) ?? 0)} arrivals drawn`));
+  const moves = shown.filter((m) => m.source_node !== m.target_node).sort((p, q) => q.journeys - p.journeys).map(arc);
+  const drawing = shape("svg", { class: "arcs", viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": description(level, "graph") }, moves, line.map(dot));
+  const light = (node) => {
+    for (const move of moves) move.classList.toggle("arc-dim", node !== null && !move.dataset.ends.split(" ").includes(node));
+  };
+  return drawing;
 }
 
-function tooltip() {
-  return { trigger: "item", backgroundColor: colour("--card"), borderColor: colour("--line"), confine: true };
+function pickNode(node) {
+  choose({ node: chosen.node === node ? "" : node });
+}
+
+function description(level, form) {
+  return `${form === "steps" ? "Steps" : "Graph"} of moves between ${level}s; the table below holds the same numbers.`;
 }
 
 function told(m, total) {

@@ -10,7 +10,7 @@ import { drawHealth } from "./health.js";
 import { drawJourneys } from "./journeys.js";
 import { drawMap } from "./map.js";
 import { drawPersonas } from "./personas.js";
-import { count, day, duration, interval, money, named, percent } from "./wording.js";
+import { count, day, duration, interval, money, named, percent, plural } from "./wording.js";
 
 const VIEWS = [
   { id: "map", label: "Map", draw: drawMap, sliced: true, overlaid: true },
@@ -90,14 +90,14 @@ function bar() {
   if (slices.size < 2) return null;
   const view = current();
   if (!view.sliced) return null;
-  return el("div", { class: "wrap shown" },
+  return el("section", { class: "wrap shown", "aria-label": "Slices" },
     choice("Show", options, chosen.slice, (slice) => choose({ slice, node: "" })),
     view.overlaid ? choice("Over it", [{ label: "", options: [{ value: "", label: "nothing" }] }, ...options].map((g) => ({ ...g, options: g.options.filter((o) => o.value !== chosen.slice) })), chosen.overlay, (overlay) => choose({ overlay })) : null,
     chosen.slice !== ALL || chosen.overlay ? el("button", { type: "button", class: "link", onclick: () => choose({ slice: ALL, overlay: "" }) }, "Back to all journeys") : null);
 }
 
 function foot() {
-  return el("footer", { class: "wrap foot" }, el("p", {}, `Data up to ${day(project.watermark)}, ${count(project.files)} files from ${count(project.sources)} sources. A journey ends after ${duration(project.journey_gap_s)} of silence; ${count(project.open_journeys)} journeys are still open and never counted as lost. Shares carry 95% intervals. All numbers are those of `, el("code", {}, "footpath.duckdb"), " beside this page."));
+  return el("footer", { class: "wrap foot" }, el("p", {}, `Data up to ${day(project.watermark)}, ${plural(project.files, "file")} from ${plural(project.sources, "source")}. A journey ends after ${duration(project.journey_gap_s)} of silence; ${plural(project.open_journeys, "journey is", "journeys are")} still open and never counted as lost. Shares carry 95% intervals. All numbers are those of `, el("code", {}, "footpath.duckdb"), " beside this page."));
 }
 
 /* One section at a time. */
@@ -116,8 +116,8 @@ function draw(view) {
 function show() {
   const view = current();
   const focused = document.activeElement?.closest("label.choice, fieldset.switch")?.textContent.slice(0, 8);
-  head.replaceChildren(...(view.id === "map" ? [el("p", { class: "eyebrow" }, "Customer journey map"), el("h1", {}, title), el("p", { class: "lede" }, lede()), project.journeys ? tiles() : ""] : []));
-  head.hidden = view.id !== "map";
+  head.replaceChildren(...(view.id === "map" ? [el("p", { class: "eyebrow" }, "Customer journey map"), el("h1", {}, title), el("p", { class: "lede" }, lede()), project.journeys ? tiles() : ""] : [el("h1", { class: "away" }, `${title}: ${view.label.toLowerCase()}`)]));
+  head.classList.toggle("head-small", view.id !== "map");
   bars.replaceChildren(bar() ?? "");
   for (const other of VIEWS) document.getElementById(`${other.id}-view`).hidden = other !== view;
   draw(view);

@@ -1,15 +1,15 @@
 /* The map: stages across, what is measured of them down. Every cell opens its evidence. */
 
-import { channels, choose, chosen, findings, hue, journeys, nodeOf, project, sliced, slices, stages, touchpoints } from "./data.js";
+import { ALL, channels, choose, chosen, findings, hue, keyOf, nodeOf, project, sliced, slices, stages, touchpoints } from "./data.js";
 import { aside, choice, el, heading, shape } from "./dom.js";
-import { query, showEvidence } from "./evidence.js";
+import { showEvidence } from "./evidence.js";
 import { cellSql, defaultSignal, nodeSql, ofWhat, signalsOf } from "./figures.js";
 import { count, duration, interval, measured, named, percent, plural } from "./wording.js";
 
 const SHOWN = 6;
 const KINDS = {
   excess_drop_off: "People leave", low_satisfaction: "Unhappy", loop: "Round in circles", return: "Sent back",
-  contact: "Need help", error: "Things fail", wait: "Long wait", incident: "Incident", opportunity: "Opportunity",
+  contact: "Need help", error: "Things fail", wait: "Long wait", detour: "Thrown off the way", opportunity: "Opportunity",
 };
 
 /** What kind of finding it is, in a word or two. */
@@ -199,8 +199,20 @@ function notes(stage, test) {
     el("span", { class: "note-head" }, el("span", { class: "pin" }, aside("Rank "), f.rank), el("b", {}, named(f.node))),
     el("span", { class: "note-kind" }, kindOf(f), f.target ? ` → ${named(f.target)}` : ""),
     el("span", { class: "note-figure" }, el("b", {}, measured(f.unit, f.measured)), f.baseline === null ? "" : ` instead of ${measured(f.unit, f.baseline)}`),
+    back(f),
     scopeOf(f) ? el("small", {}, scopeOf(f)) : null)),
   there.length > 4 ? el("a", { href: "#findings" }, `${there.length - 4} more`) : null);
+}
+
+/** Where those whom a finding sends off their way come back to: the commonest moves to what lies before. */
+function back(f) {
+  const order = touchpoints.map((t) => t.touchpoint);
+  const key = slices.has(keyOf(f.segment, f.segment_value)) ? keyOf(f.segment, f.segment_value) : ALL;
+  const moves = f.target === null || f.kind === "opportunity" ? [] : sliced("moves", key).filter((m) =>
+    m.level === "touchpoint" && m.source_node === f.target && order.includes(m.target_node)
+    && order.indexOf(m.target_node) <= order.indexOf(f.node) && m.probability >= 0.1);
+  const share = moves.reduce((sum, m) => sum + m.probability, 0);
+  return share >= 0.25 ? el("span", { class: "note-back" }, "↺ then back to ", moves.slice(0, 3).map((m) => `${named(m.target_node)} ${percent(m.probability)}`).join(", ")) : null;
 }
 
 function figures(stage, node) {
@@ -236,7 +248,7 @@ function signalFacts(key, level, name) {
   })) : [];
 }
 
-const COLUMNS = "visits, journeys, customers, drop_offs, visits - opens AS denominator,\n  drop_off_p, drop_off_low, drop_off_high, conversion_p, conversion_low, conversion_high, dwell_p50_s";
+const COLUMNS = "journeys, customers, drop_offs, visits - opens AS denominator,\n  drop_off_p, drop_off_low, drop_off_high,\n  conversion_p, conversion_low, conversion_high, dwell_p50_s";
 
 function stageEvidence(stage, signal) {
   const examples = [...new Set(sliced("map_cells", chosen.slice).filter((c) => c.stage === stage).flatMap((c) => c.examples))];

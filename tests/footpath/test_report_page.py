@@ -1,0 +1,280 @@
+"""The report in a real browser: every section and control works, shows the database's numbers, and is accessible.
+
+Needs Playwright and a Chromium: the one that is installed, or Playwright's own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+pytest.importorskip("playwright", reason="pip install 'footpath[browser]'")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+
+from footpath.report import build_report  # noqa: E402
+from tests.small_world import publish_small_world  # noqa: E402
+
+pytestmark = pytest.mark.browser
+
+VIEWS = ("map", "flow", "journeys", "personas", "findings", "health")
+WIDTHS = (1280, 390)
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    installed = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database, not to be changed."""
+    return publish_small_world(tmp_path_factory.mktemp("world"), customers=400)
+
+
+@pytest.fixture(scope="module")
+def report(published: Path) -> Path:
+    return build_report(published, published.with_name("report.html"), "Small & world")
+
+
+@pytest.fixture
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    """The report, opened from the disk; at the end nothing may have failed or been asked for."""
+    yield from _opened(browser, report)
+
+
+def _opened(browser: Browser, report: Path, width: int = 1280) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: troubles.append(request.url))
+    page.on("dialog", lambda dialog: troubles.append(dialog.message))
+    page.goto(report.as_uri())
+    assert troubles == [report.as_uri()]
+    troubles.clear()
+    yield page
+    assert troubles == []
+    context.close()
+
+
+def _visit(page: Page, view: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=view, exact=True).click()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_section_is_accessible_and_fits(
+    browser: Browser, report: Path, width: int, scheme: str
+) -> None:
+    """axe finds no serious violation, and nothing is wider than the screen, in light and dark."""
+    for page in _opened(browser, report, width):
+        page.emulate_media(color_scheme=scheme)
+        for view in VIEWS:
+            page.goto(f"{report.as_uri()}#{view}")
+            found = axe.Axe().run(page).response["violations"]
+            serious = [
+                (v["id"], [node["target"] for node in v["nodes"]][:3])
+                for v in found
+                if v["impact"] in ("serious", "critical")
+            ]
+            assert serious == [], (view, serious)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+
+
+def test_displayed_numbers_are_the_databases(published: Path, page: Page) -> None:
+    """Tiles, stages, cells, the flow's table and the accounting show what a query returns."""
+    with duckdb.connect(str(published), read_only=True) as con:
+
+        def number(query: str) -> float:
+            return float(con.sql(query).fetchall()[0][0])
+
+        kpi = "SELECT value FROM kpis WHERE period = 'all' AND segment = 'all' AND measure = '{}'"
+        tiles = page.locator(".tiles")
+        for measure in ("customers", "journeys_started", "orders", "sessions"):
+            label = con.sql(f"SELECT label FROM kpi_definitions WHERE measure = '{measure}'")
+            tile = tiles.get_by_role("button", name=label.fetchall()[0][0])
+            expect(tile).to_contain_text(f"{number(kpi.format(measure)):,.0f}")
+        expect(tiles).to_contain_text(f"{100 * number(kpi.format('conversion_rate')):.1f}%")
+        expect(tiles).to_contain_text(f"€{number(kpi.format('revenue')):,.0f}")
+        count = number("SELECT touchpoints FROM map_cells WHERE touchpoint = 'checkout_shipping'")
+        share = number("SELECT drop_off_p FROM stages WHERE level = 'touchpoint' AND segment = 'all' "
+                       "AND node = 'checkout_shipping'")  # fmt: skip
+        entry = page.locator(".map .entry", has_text="Checkout shipping")
+        expect(entry).to_contain_text(f"{count:,.0f}")
+        expect(entry).to_contain_text(f"{100 * share:.0f}% leave")
+        reach = number(
+            "SELECT journeys / (SELECT count(*) FROM journeys) FROM stages "
+            "WHERE level = 'stage' AND segment = 'all' AND node = 'service'"
+        )
+        head = page.locator(".map .head-cell", has_text="Service")
+        expect(head).to_contain_text(f"{100 * reach:.0f}% of journeys")
+        _visit(page, "Data health")
+        read = number("SELECT sum(records_read) FROM ingest_ledger")
+        expect(page.locator("tr.total")).to_contain_text(f"{read:,.0f}")
+        _visit(page, "Findings")
+        pain = number("SELECT measured FROM pain_points WHERE rank = 1")
+        expect(page.locator(".finding").first).to_contain_text(f"{100 * pain:.1f}%")
+
+
+def test_a_cells_evidence_holds_a_query_that_returns_its_number(
+    published: Path, page: Page
+) -> None:
+    """The dialog tells number, interval and journeys; its SQL, run, gives the number; Escape closes it."""
+    page.locator(".map .entry", has_text="Search").first.press("Enter")
+    dialog = page.locator("#evidence")
+    expect(dialog).to_contain_text("95% interval")
+    expect(dialog.locator(".journey")).to_have_count(5)
+    shown = int(re.sub(r"\D", "", dialog.locator("dd").first.inner_text().split("times")[0]))
+    with duckdb.connect(str(published), read_only=True) as con:
+        queries = dialog.locator("code").all_inner_texts()
+        assert con.sql(queries[0]).fetchall()[0][0] == shown
+        rates = con.sql(queries[1])
+        row = dict(zip(rates.columns, rates.fetchall()[0], strict=True))
+    expect(dialog).to_contain_text(f"{100 * row['drop_off_p']:.1f}%")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_slice_is_shown_and_another_laid_over_it(published: Path, page: Page) -> None:
+    """Numbers of the second slice stand beside those of the first, and leave with it."""
+    with duckdb.connect(str(published), read_only=True) as con:
+        every, mobile = (
+            con.execute(
+                "SELECT touchpoints FROM map_slices WHERE touchpoint = 'add_to_cart' AND segment_value = ?",
+                [value],
+            ).fetchall()[0][0]
+            for value in ("all", "mobile")
+        )
+    entry = page.locator(".map .entry", has_text="Add to cart")
+    page.get_by_label("Over it").select_option("device=mobile")
+    expect(entry.locator(".entry-facts b")).to_have_text([str(every), str(mobile)])
+    page.get_by_label("Show").select_option("device=mobile")
+    expect(entry.locator(".entry-facts b")).to_have_text([str(mobile)])
+    page.get_by_role("button", name="Back to all journeys").click()
+    expect(entry.locator(".entry-facts b")).to_have_text([str(every)])
+
+
+def test_the_experience_can_be_told_by_each_signal(page: Page) -> None:
+    """Every signal of the menu draws its curve."""
+    menu = page.get_by_label("Signal")
+    for value in menu.locator("option").evaluate_all("all => all.map(o => o.value)"):
+        menu.select_option(value)
+        expect(page.locator(".map .curve")).to_have_count(1)
+
+
+def test_the_flow_follows_its_controls(page: Page) -> None:
+    """Both drawings at both levels; a higher share draws fewer moves; a node filters; a move has evidence."""
+    _visit(page, "Flow")
+    note = page.locator("#flow-view .note")
+
+    def drawn() -> int:
+        return int(note.inner_text().split()[0].replace(",", ""))
+
+    for form in ("Graph", "Steps"):
+        page.locator("label", has_text=form).first.click()
+        for level in ("Touchpoints", "Stages"):
+            page.locator("label", has_text=level).first.click()
+            expect(page.locator("#flow-view svg path").first).to_be_attached()
+    before = drawn()
+    page.get_by_role("slider").fill("10")
+    assert 0 < drawn() < before
+    page.get_by_role("slider").fill("0")
+    every = drawn()
+    page.get_by_label("Only moves of").select_option("purchase")
+    assert 0 < drawn() < every
+    page.get_by_role("button", name="Clear Purchase").click()
+    assert drawn() == every
+    page.locator("#flow-view svg text", has_text="Purchase").first.click()
+    page.locator("label", has_text="Graph").first.click()
+    page.get_by_text("as a table").click()
+    page.locator("#flow-view table button").first.click()
+    expect(page.locator("#evidence")).to_contain_text("departures")
+
+
+def test_journeys_are_found_by_their_path(published: Path, page: Page) -> None:
+    """Exactly the journeys that a query over all steps finds; an unknown touchpoint is told."""
+    _visit(page, "Journeys")
+    search = page.get_by_label("Path pattern")
+    search.fill("^ ad_click .* purchase $")
+    note = page.locator("#journeys-view .note").first
+    page.get_by_text("Count them among all journeys").click()
+    with duckdb.connect(str(published), read_only=True) as con:
+        [(found,)] = con.sql(page.locator("#journeys-view code").first.inner_text()).fetchall()
+        [(expected,)] = con.sql(
+            "SELECT count(*) FROM journeys WHERE entry_touchpoint = 'ad_click' AND exit_touchpoint = 'purchase'"
+        ).fetchall()
+    assert found == expected > 0
+    assert 0 < int(note.inner_text().split()[0]) <= found
+    search.fill("add_to_cat")
+    expect(page.get_by_role("alert")).to_contain_text("no touchpoint")
+    page.get_by_label("Add a touchpoint").select_option("review_written")
+    search.fill("review_written")
+    expect(page.locator(".step-marked").first).to_be_visible()
+    page.get_by_label("Outcome").select_option("converted")
+    expect(page.locator(".outcome-lapsed")).to_have_count(0)
+
+
+def test_light_and_dark_can_be_switched(page: Page) -> None:
+    """The button turns the paper dark, and light again."""
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    button = page.get_by_role("button", name="Switch between light and dark")
+    button.click()
+    assert page.evaluate(paper) != light
+    button.click()
+    assert page.evaluate(paper) == light
+
+
+def test_it_prints_every_section(page: Page) -> None:
+    """The printed page holds all sections, whichever was on the screen."""
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= len(VIEWS)
+
+
+def test_html_in_a_field_runs_nothing(browser: Browser, published: Path, tmp_path: Path) -> None:
+    """Markup is read as text wherever it is shown."""
+    path = tmp_path / "footpath.duckdb"
+    shutil.copy(published, path)
+    with duckdb.connect(str(path)) as con:
+        for table in ("map_cells", "map_slices", "stages", "transitions", "journey_flow", "touchpoints",
+                      "pain_points", "personas", "persona_features", "stage_order"):  # fmt: skip
+            for (column,) in con.sql(
+                f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}' AND data_type = 'VARCHAR' "
+                "AND column_name IN ('node', 'source_node', 'target_node', 'touchpoint', 'channel', 'stage', "
+                "'sentence', 'name', 'portrait', 'feature')"
+            ).fetchall():
+                con.execute(
+                    f"UPDATE {table} SET {column} = {column} || ? "
+                    f"WHERE {column} NOT IN ('START', 'CONVERSION', 'DROP_OFF', 'OPEN', 'MORE')",
+                    [EVIL],
+                )
+    report = build_report(path, tmp_path / "report.html", EVIL)
+    for page in _opened(browser, report):
+        for view in VIEWS:
+            page.goto(f"{report.as_uri()}#{view}")
+            assert page.locator("img").count() == 0
+        expect(page.locator("#health-title")).to_be_visible()
+
+
+def test_an_empty_project_shows_what_it_waits_for(browser: Browser, tmp_path: Path) -> None:
+    """Every section is there and says so in words."""
+    path = publish_small_world(tmp_path, customers=0)
+    report = build_report(path, tmp_path / "report.html", "Empty")
+    for page in _opened(browser, report, 390):
+        expect(page.locator(".lede")).to_contain_text("No journeys yet")
+        for view in VIEWS:
+            page.goto(f"{report.as_uri()}#{view}")
+            expect(page.locator(f"#{view}-view .empty").first).to_be_visible()
