@@ -25,6 +25,8 @@ export function drawHealth(section) {
       card("Matched by no rule", ...unmatched()),
       card("Who is who", ...identity()))),
     card("Checks of the published numbers", el("ul", { class: "checks" }, rows("checks").map(check))),
+    rows("expectations").length ? card("Expectations of every table", table("Expectations by table", ["Table", { num: "Expected" }, { num: "Broken" }],
+      rows("expectations").map((row) => [row.table_name, count(row.expected), count(row.broken)]))) : "",
     rows("runs").length ? card("The run that made this", table("Stages of the run", ["Stage", { num: "Took" }, { num: "Rows" }, { num: "Peak memory" }],
       rows("runs").map((row) => [named(row.stage), row.skipped ? "nothing new" : duration(row.duration_s), count(row.rows), row.peak_memory_mb === null ? "–" : `${count(row.peak_memory_mb)} MB`]))) : "");
 }
