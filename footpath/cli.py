@@ -242,7 +242,16 @@ def report(config: ConfigOption = _CONFIG) -> None:
     from footpath.report import build_report
 
     database = _database(config)
-    page = build_report(database, database.parent / "report" / "index.html", _load(config).project)
+    version = database.resolve().parent
+    before = sorted(
+        path for path in version.parent.glob(f"*/{database.name}") if path.parent < version
+    )
+    page = build_report(
+        database,
+        database.parent / "report" / "index.html",
+        _load(config).project,
+        before[-1] if before else None,
+    )
     typer.echo(str(page))
 
 

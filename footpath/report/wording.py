@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["MISSING", "percent"]
-
-MISSING = "\N{EN DASH}"
+__all__ = ["percent"]
 
 
 def percent(share: float | None, places: int = 0) -> str:
     """A share as a percentage that never rounds something to nothing, or to everything.
 
-    >>> percent(0.416), percent(0.416, 1), percent(0.0004), percent(0.9996), percent(0)
-    ('42%', '41.6%', '<1%', '>99%', '0%')
+    >>> percent(0.416), percent(0.416, 1), percent(0.0004), percent(0.9996), percent(None)
+    ('42%', '41.6%', '<1%', '>99%', '–')
     """
     if share is None:
-        return MISSING
+        return "\N{EN DASH}"
     least = 10.0**-places
     if 0 < 100 * share < least / 2:
         return f"<{least:.{places}f}%"

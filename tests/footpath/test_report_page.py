@@ -148,6 +148,18 @@ def test_a_cells_evidence_holds_a_query_that_returns_its_number(
     expect(dialog).to_be_hidden()
 
 
+def test_a_key_figure_tells_what_it_counts(published: Path, page: Page) -> None:
+    """Its dialog holds definition, interval and a query that returns it."""
+    page.locator(".tile-lead").click()
+    dialog = page.locator("#evidence")
+    expect(dialog).to_contain_text("95% interval")
+    with duckdb.connect(str(published), read_only=True) as con:
+        value = con.sql(dialog.locator("code").inner_text()).fetchall()[0][0]
+    expect(dialog.locator("dd").first).to_contain_text(f"{100 * value:.1f}%")
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+
+
 def test_a_slice_is_shown_and_another_laid_over_it(published: Path, page: Page) -> None:
     """Numbers of the second slice stand beside those of the first, and leave with it."""
     with duckdb.connect(str(published), read_only=True) as con:

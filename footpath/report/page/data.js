@@ -66,7 +66,7 @@ export const slices = new Map(rows("slices").map((slice) => {
 }));
 
 /** A slice for readers. */
-export function sliceLabel(segment, value) {
+function sliceLabel(segment, value) {
   if (segment === "all") return "All journeys";
   if (segment === "persona") return value === "undetermined" ? "No persona" : personaNames.get(value) ?? value;
   const month = segment === "month" && /^(\d{4})-(\d\d)$/.exec(value);
@@ -107,11 +107,6 @@ export function journeys() {
 }
 
 export const findings = rows("findings");
-
-/** Findings at a touchpoint or stage. */
-export function findingsAt(level, node) {
-  return findings.filter((f) => f.level === level && f.node === node);
-}
 
 /* What the reader has chosen. */
 export const chosen = { slice: ALL, overlay: "", signal: "", level: "stage", form: "steps", least: 1, node: "", pattern: "", outcome: "", persona: "" };

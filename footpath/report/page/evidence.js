@@ -27,7 +27,7 @@ export function showEvidence({ eyebrow, title, words, facts = [], sql = [], exam
       el("dt", {}, fact.label),
       el("dd", {}, fact.value, fact.note ? el("small", {}, fact.note) : null, fact.other ? el("small", { class: "other" }, fact.other) : null)))) : "",
     ...sql.flatMap(({ label, text }) => [el("h4", {}, label), query(text)]),
-    shown.length ? el("h4", {}, `${plural(shown.length, "journey")} ${of}`) : el("p", { class: "note" }, examples ? "No example of it is on this page; the query finds all." : ""),
+    shown.length ? el("h4", {}, `${plural(shown.length, "journey")} ${of}`) : of ? el("p", { class: "note" }, "No example of it is on this page; the query finds all.") : "",
     el("div", { class: "examples" }, shown.map((journey) => timeline(journey))),
     shown.length ? el("button", { type: "button", class: "link", onclick: () => {
       dialog.close();

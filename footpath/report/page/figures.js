@@ -8,7 +8,7 @@ const share = (v) => percent(v, 0);
 const score = (v) => (100 * v).toFixed(0);
 
 /** Signals of the experience, the words of customers before their deeds; larger is better. */
-export const SIGNALS = [
+const SIGNALS = [
   { id: "csat", label: "Satisfaction (CSAT)", what: "answers", told: "mean satisfaction, 0 to 100", show: score, least: 0, most: 1,
     value: (n) => n.csat, low: (n) => n.csat_low, high: (n) => n.csat_high, n: (n) => n.csat_answers, columns: "csat, csat_low, csat_high, csat_answers" },
   { id: "nps", label: "Net promoter score", what: "answers", told: "promoters less detractors, −100 to 100", show: (v) => v.toFixed(0), least: -100, most: 100,

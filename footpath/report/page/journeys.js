@@ -45,7 +45,7 @@ function tries() {
  * The regular expression of a pattern over a path written as " a  b  c ", or what is wrong with it.
  * Both the page and DuckDB understand it.
  */
-export function expressionOf(pattern) {
+function expressionOf(pattern) {
   const words = pattern.replaceAll(">", " ").trim().split(/\s+/).filter(Boolean);
   const parts = [];
   for (const word of words) {

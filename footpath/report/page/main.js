@@ -60,7 +60,7 @@ function tiles() {
     eyebrow: `Key figure · ${slices.get(chosen.slice).label}`, title: definition.label, words: definition.definition,
     facts: [{ label: "Value", value: shown(kpi), note: kpi.low === null ? "" : `95% interval ${interval(kpi.low, kpi.high)}` },
       kpi.denominator === null ? null : { label: "Denominator", value: count(kpi.denominator), note: definition.denominator }].filter(Boolean),
-    sql: [{ label: "The SQL behind it", text: kpiSql(chosen.slice, measure) }], examples: null,
+    sql: [{ label: "The SQL behind it", text: kpiSql(chosen.slice, measure) }],
   }) },
     el("span", { class: "tile-label" }, definition.label),
     el("span", { class: "tile-value" }, shown(kpi)),

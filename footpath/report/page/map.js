@@ -54,8 +54,8 @@ function legend() {
   const other = chosen.overlay ? slices.get(chosen.overlay) : null;
   return el("ul", { class: "legend", "aria-label": "Legend" },
     el("li", {}, el("span", { class: "swatches", "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((i) => el("i", { class: `heat-${i}` }))), "share that leaves for good: under 5, 15, 25, 35, 50% and over"),
-    el("li", {}, el("span", { class: "legend-bar", "aria-hidden": "true" }), `share of ${other ? slices.get(chosen.slice).label : "journeys"} that come here`),
-    other ? el("li", {}, el("span", { class: "legend-bar legend-other", "aria-hidden": "true" }), `of ${other.label}`) : null,
+    el("li", {}, el("span", { class: "legend-bar", "aria-hidden": "true" }), `share of journeys that come here${other ? `: ${slices.get(chosen.slice).label}` : ""}`),
+    other ? el("li", {}, el("span", { class: "legend-bar legend-other", "aria-hidden": "true" }), other.label) : null,
     el("li", {}, el("span", { class: "pin", "aria-hidden": "true" }, "1"), "pain point, by rank"));
 }
 

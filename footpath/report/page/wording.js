@@ -1,6 +1,6 @@
 /* Numbers as people read them. A missing number is an en dash, never 0. */
 
-export const MISSING = "–";
+const MISSING = "–";
 const SYMBOLS = { EUR: "€", USD: "$", GBP: "£", JPY: "¥", INR: "₹", CHF: "CHF " };
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const ENDS = { START: "Start", CONVERSION: "Conversion", DROP_OFF: "Drop-off", OPEN: "Still open", MORE: "Goes on" };
