@@ -33,7 +33,7 @@ REPORT = Path("report", "index.html")
 GRAPHS = Path("graph")
 
 _LOG = logging.getLogger("footpath")
-_SQL = ("macros", "tables", "views", "checks", "report", "changes")
+_SQL = ("macros", "tables", "views", "table_macros", "checks", "report", "changes")
 """Folders of `sql` that a publication is made of; a change in them calls for a new one."""
 
 
@@ -42,7 +42,7 @@ def _fingerprint(run: Run) -> str:
     config = run.config
     referred = None if config.publish.embed else str(run.lake.root.resolve())
     least = config.privacy.min_group
-    declared = (config.project, config.stages, config.journey.gap, referred, least)
+    declared = (config.project, config.stages, config.journey.gap, config.contacts, referred, least)
     suites = {name: suite.model_dump() for name, suite in suites_with(config.expectations).items()}
     written = [(file.name, file.text) for folder in _SQL for file in statements(folder)]
     erased = _erased(run.draft)
@@ -82,6 +82,7 @@ def _execute(run: Run) -> dict[str, Any]:
         attributes=run.config.attributes,
         small_groups=run.draft.stages["graph"].facts.get("folded"),
         min_group=run.config.privacy.min_group,
+        contacts=run.config.contacts,
         embed=run.config.publish.embed,
         expectations=expected,
     )

@@ -11,12 +11,14 @@ DuckDB 1.2 and newer open. Steps, in order:
    one of `LARGE` if nothing is embedded, as a view over the lake's files by their absolute paths;
    then the other files of ``sql/tables/``, which compute from those;
 4. comments on tables and columns from `contracts.schemas`;
-5. ``sql/views/*.sql``;
+5. ``sql/views/*.sql``, whose columns without a comment take that of the table that the view's
+   header names as ``comments``, and ``sql/table_macros/*.sql``;
 6. some journeys of each pain point as the table ``pain_point_journeys``, by its own query;
 7. the results of `sql.check`, and of expectations, as the table ``data_quality``.
 
-Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages) and
-``lake.journey_segments`` (journey_id, segment, segment_value: every slice the graph was built for).
+Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages, contacts) and
+``lake.journey_segments`` (journey_id, segment, segment_value: every slice the graph was
+built for; ``lake.kpi_segments`` has personas beside them).
 
 Times are published as ``TIMESTAMP`` in UTC, without zone: ``date_trunc('month', started_at)`` then
 means the same on every analyst's machine.
@@ -92,6 +94,7 @@ def publish_database(
     namespaces: Sequence[str] = (),
     attributes: Sequence[str] = (),
     embed: bool = True,
+    contacts: Sequence[str] = (),
     small_groups: Mapping[str, Sequence[str]] | None = None,
     min_group: int = 0,
     threads: int | None = None,
@@ -116,6 +119,8 @@ def publish_database(
         What the configuration declares (`contracts.schemas.table_columns`).
     embed : bool
         Whether the database holds the large tables itself, or refers to the files.
+    contacts : sequence of str
+        Touchpoints at which people ask for help.
     small_groups : mapping of str to sequence of str, optional
         By segment the values that the graph was built with as one (`models.small_groups`).
     min_group : int
@@ -161,7 +166,7 @@ def publish_database(
     try:
         connection.execute("ATTACH ':memory:' AS lake")
         _open_lake(connection, declared, files)
-        _declare_settings(connection, watermark, journey_gap, stages, min_group)
+        _declare_settings(connection, watermark, journey_gap, stages, contacts, min_group)
         columns = [column.name for column in declared["journeys"]]
         _declare_segments(connection, columns, small_groups or {})
         connection.execute(
@@ -224,16 +229,18 @@ def _declare_settings(
     watermark: datetime,
     journey_gap: timedelta,
     stages: Sequence[str],
+    contacts: Sequence[str],
     min_group: int,
 ) -> None:
     connection.execute(
         "CREATE TABLE lake.settings AS SELECT $watermark::TIMESTAMPTZ::TIMESTAMP AS watermark, "
         "to_microseconds($gap::BIGINT) AS journey_gap, $stages::VARCHAR[] AS stages, "
-        "$min_group::BIGINT AS min_group",
+        "$contacts::VARCHAR[] AS contacts, $min_group::BIGINT AS min_group",
         {
             "watermark": watermark,
             "gap": journey_gap // timedelta(microseconds=1),
             "stages": list(stages),
+            "contacts": list(contacts),
             "min_group": min_group,
         },
     )
@@ -244,10 +251,13 @@ def _declare_segments(
     columns: Iterable[str],
     small_groups: Mapping[str, Sequence[str]],
 ) -> None:
-    """A view ``lake.journey_segments`` of the slices the graph was built for, 'all' among them."""
-    found = connection.execute(
-        "SELECT DISTINCT segment FROM lake.transitions ORDER BY 1"
-    ).fetchall()
+    """Views of the slices the graph was built for, 'all' among them; ``lake.kpi_segments`` adds personas."""
+    found = {
+        segment
+        for (segment,) in connection.execute(
+            "SELECT DISTINCT segment FROM lake.transitions"
+        ).fetchall()
+    }
     known = {PERSONA: "persona_id", **PERIOD_NAMES} | {name: identifier(name) for name in columns}
 
     def value(segment: str) -> str:
@@ -259,16 +269,16 @@ def _declare_segments(
             else named
         )
 
-    slices = [
-        f"SELECT journey_id, {literal(segment)} AS segment, {value(segment)} AS segment_value FROM lake.journeys"
-        f"{' LEFT JOIN lake.journey_personas USING (journey_id)' * (segment == PERSONA)}"
-        for (segment,) in found
-        if segment in known
-    ]
     everyone = "SELECT journey_id, 'all' AS segment, 'all' AS segment_value FROM lake.journeys"
-    connection.execute(
-        f"CREATE VIEW lake.journey_segments AS {' UNION ALL '.join([everyone, *slices])}"
-    )
+    for view, segments in (("journey_segments", found), ("kpi_segments", found | {PERSONA})):
+        slices = [
+            f"SELECT journey_id, {literal(segment)} AS segment, "
+            f"{value(segment)} AS segment_value FROM lake.journeys"
+            f"{' LEFT JOIN lake.journey_personas USING (journey_id)' * (segment == PERSONA)}"
+            for segment in sorted(segments)
+            if segment in known
+        ]
+        connection.execute(f"CREATE VIEW lake.{view} AS {' UNION ALL '.join([everyone, *slices])}")
 
 
 def _build(
@@ -293,6 +303,10 @@ def _build(
         connection.execute(text)
     for view in statements("views"):
         connection.execute(view.text)
+        if table := view.said("comments"):
+            _comment_alike(connection, view.name, table)
+    for macro in statements("table_macros"):
+        connection.execute(macro.text)
 
 
 def _store_examples(connection: duckdb.DuckDBPyConnection) -> None:
@@ -347,6 +361,20 @@ def _comment(
     for column in columns:
         target = f"{identifier(table)}.{identifier(column.name)}"
         connection.execute(f"COMMENT ON COLUMN {target} IS {literal(column.comment)}")
+
+
+def _comment_alike(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
+    """Columns of a view that say nothing yet take the comment of the table's column of that name."""
+    columns = connection.execute(
+        "SELECT column_name, theirs.comment FROM duckdb_columns() AS mine "
+        "JOIN duckdb_columns() AS theirs USING (database_name, column_name) "
+        "WHERE database_name = 'footpath' AND mine.table_name = ? AND theirs.table_name = ? "
+        "AND mine.comment IS NULL AND theirs.comment IS NOT NULL ORDER BY mine.column_index",
+        [view, table],
+    ).fetchall()
+    for column, comment in columns:
+        target = f"{identifier(view)}.{identifier(column)}"
+        connection.execute(f"COMMENT ON COLUMN {target} IS {literal(comment)}")
 
 
 def _count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -33,6 +33,7 @@ SETTINGS = {
     "stages": STAGES,
     "namespaces": NAMESPACES,
     "attributes": ATTRIBUTES,
+    "contacts": ("support_ticket",),
 }
 
 _PLACES = {  # touchpoint: (stage, source, channel)

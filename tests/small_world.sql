@@ -69,7 +69,7 @@ SELECT customer_id, event_time, source, 'e' || n AS event_id, channel, touchpoin
     value IS NOT NULL AS converts, '/' || touchpoint AS page,
     CASE WHEN value IS NOT NULL THEN 't' || n END AS transaction_id,
     value, CASE WHEN value IS NOT NULL THEN 'EUR' END AS currency,
-    csat, NULL AS nps, NULL AS sentiment, 1 AS lines, device
+    csat, if(csat IS NULL, NULL, n % 11) AS nps, NULL AS sentiment, 1 AS lines, device
 FROM spanned WINDOW w AS (PARTITION BY journey_id ORDER BY event_time);
 
 CREATE TABLE sessions AS

@@ -23,12 +23,45 @@ FROM (VALUES
     ('sessions', 'Sessions', 'count',
         'Sessions that began in the period.', NULL),
     ('customers', 'Customers', 'count',
-        'Distinct customers with a session that began in the period.', NULL)
+        'Distinct customers with a session that began in the period.', NULL),
+    ('customers_new', 'New customers', 'count',
+        'Customers whose first session began in the period.', NULL),
+    ('customers_current', 'Current customers', 'count',
+        'Customers with a session in the period and in the one before.', NULL),
+    ('customers_returning', 'Returning customers', 'count',
+        'Customers with a session in the period, none in the one before, and one in the one before that.', NULL),
+    ('customers_resurrected', 'Resurrected customers', 'count',
+        'Customers with a session in the period after two or more periods without one.', NULL),
+    ('customers_at_risk', 'Customers at risk', 'count',
+        'Customers without a session in the period who had one in the one before.', NULL),
+    ('customers_dormant', 'Dormant customers', 'count',
+        'Customers seen before who had no session in the period or the one before.', NULL),
+    ('retention_rate', 'Retention rate', 'share',
+        'Of the customers with a session in the period before, the share with one in this period; '
+        || 'only periods that are over at the watermark.',
+        'customers with a session in the period before'),
+    ('repeat_rate', 'Repeat rate', 'share',
+        'Of the customers who ordered in the period, the share for whom one of these orders is not their first ever.',
+        'customers with an order in the period'),
+    ('time_to_convert', 'Time to convert', 'seconds',
+        'Median time from the first touchpoint to the first conversion, of the journeys that converted in the period.',
+        'journeys whose first conversion falls into the period'),
+    ('csat', 'Satisfaction', 'score',
+        'Mean of the satisfaction answers of the period, 0 to 1; segments stage and channel: where they were given.',
+        'answers'),
+    ('nps', 'Net promoter score', 'score',
+        'Share of promoters (9 and 10) minus share of detractors (0 to 6) among the answers of the period, times 100; '
+        || 'segments stage and channel: where they were given.',
+        'answers'),
+    ('first_contact_resolution', 'First-contact resolution', 'share',
+        'Of the contacts (graph.contacts) in the period that no other contact of the customer preceded within 7 days, '
+        || 'the share that none followed within 7 days; segments stage and channel: where the contact was.',
+        'such contacts that are at least 7 days old at the watermark')
 ) AS t (measure, label, kind, definition, denominator);
 
 COMMENT ON TABLE kpi_definitions IS 'one row per measure of kpis: what it counts';
 COMMENT ON COLUMN kpi_definitions.measure IS 'measure';
 COMMENT ON COLUMN kpi_definitions.label IS 'its name for readers';
-COMMENT ON COLUMN kpi_definitions.kind IS 'count, share (0..1) or money';
+COMMENT ON COLUMN kpi_definitions.kind IS 'count, share (0..1), money, seconds or score';
 COMMENT ON COLUMN kpi_definitions.definition IS 'what it counts';
 COMMENT ON COLUMN kpi_definitions.denominator IS 'what a ratio is divided by; null for others';

@@ -1,6 +1,7 @@
 -- grain: period x segment x measure (x currency for money)
 -- invariants: counts of 'month', and of 'week', add up to those of 'all' where none is left out, but for
 --   customers, who may come again; every share carries its numerator, its denominator and a 95% Wilson interval
+-- The other files kpis_*.sql add the rest of the measures.
 -- Segments are properties of a journey; what happens in a journey belongs to its segments.
 -- With `min_group`, cells of fewer customers are left out, and as many others as keep them from being told.
 -- Definitions: the table kpi_definitions. All sums are exact, so that no order of rows matters.
@@ -44,14 +45,14 @@ journeys_by_day AS (
         count_if(mature) AS mature,
         count_if(mature AND in_time) AS in_time
     FROM started
-    JOIN lake.journey_segments USING (journey_id)
+    JOIN lake.kpi_segments USING (journey_id)
     GROUP BY ALL
 ),
 
 sessions_by_day AS (
     SELECT moment::DATE AS day, segment, segment_value, count(*) AS sessions
     FROM sessions_begun
-    JOIN lake.journey_segments USING (journey_id)
+    JOIN lake.kpi_segments USING (journey_id)
     GROUP BY ALL
 ),
 
@@ -63,16 +64,17 @@ orders_by_day AS (
         coalesce(currency, 'none') AS currency,
         count(*) AS orders,
         count(value) AS valued,
-        sum(value)::DECIMAL(38, 4) AS revenue
+        sum(value)::DECIMAL(38, 4) AS revenue,
+        sum((value::DOUBLE * value::DOUBLE)::DECIMAL(38, 4)) AS squares
     FROM ordered
-    JOIN lake.journey_segments USING (journey_id)
+    JOIN lake.kpi_segments USING (journey_id)
     GROUP BY ALL
 ),
 
 customers_by_day AS (
     SELECT DISTINCT moment::DATE AS day, segment, segment_value, customer_id
     FROM sessions_begun
-    JOIN lake.journey_segments USING (journey_id)
+    JOIN lake.kpi_segments USING (journey_id)
 ),
 
 journeys_by_period AS (
@@ -114,7 +116,8 @@ orders_by_period AS (
         currency,
         sum(orders)::BIGINT AS orders,
         sum(valued)::BIGINT AS valued,
-        sum(revenue) AS revenue
+        sum(revenue) AS revenue,
+        sum(squares) AS squares
     FROM orders_by_day AS days
     CROSS JOIN periods
     CROSS JOIN first_day
@@ -200,6 +203,17 @@ hidden AS (
     SELECT period, start, segment, segment_value
     FROM ranked
     WHERE small OR (beside_small AND (segment <> 'all' OR place = 1))
+),
+
+-- Of the mean of many orders; of one there is no telling.
+order_errors AS (
+    SELECT
+        period, start, segment, segment_value, currency AS unit, 'average_order_value' AS measure,
+        1.959964 * sqrt(
+            greatest(0, squares::DOUBLE - revenue::DOUBLE * revenue::DOUBLE / valued) / (valued - 1) / valued
+        ) AS half
+    FROM orders_by_period
+    WHERE valued > 1
 )
 
 SELECT
@@ -210,11 +224,12 @@ SELECT
     measure,
     unit,
     value,
-    CASE WHEN unit = 'share' THEN wilson_low(numerator, denominator) END AS low,
-    CASE WHEN unit = 'share' THEN wilson_high(numerator, denominator) END AS high,
+    CASE WHEN unit = 'share' THEN wilson_low(numerator, denominator) ELSE value - half END AS low,
+    CASE WHEN unit = 'share' THEN wilson_high(numerator, denominator) ELSE value + half END AS high,
     numerator,
     denominator
 FROM measured
+LEFT JOIN order_errors USING (period, start, segment, segment_value, unit, measure)
 ANTI JOIN hidden USING (period, start, segment, segment_value)
 ORDER BY ALL;
 
@@ -222,13 +237,14 @@ COMMENT ON TABLE kpis IS
     'one row per period x segment x measure (x currency for money); definitions: kpi_definitions';
 COMMENT ON COLUMN kpis.period IS 'length of the period: all, month or week (from Monday), UTC';
 COMMENT ON COLUMN kpis.period_start IS 'first day of the period; of all: day of the first journey';
-COMMENT ON COLUMN kpis.segment IS 'attribute the journeys were sliced by; all for none';
+COMMENT ON COLUMN kpis.segment IS
+    'attribute the journeys were sliced by; all for none; stage or channel of the touchpoint (csat, nps, first_contact_resolution)';
 COMMENT ON COLUMN kpis.segment_value IS 'value of that attribute; all for none';
 COMMENT ON COLUMN kpis.measure IS 'what is measured (kpi_definitions)';
 COMMENT ON COLUMN kpis.unit IS
-    'what is counted, share, or the ISO 4217 currency (none if not given)';
+    'what is counted; share, seconds, score, points, or the ISO 4217 currency (none if not given)';
 COMMENT ON COLUMN kpis.value IS 'the measure; null for a ratio without a denominator';
-COMMENT ON COLUMN kpis.low IS '95% Wilson interval of a share, low end';
-COMMENT ON COLUMN kpis.high IS '95% Wilson interval of a share, high end';
+COMMENT ON COLUMN kpis.low IS '95% interval, low end: Wilson''s of shares, of means by their standard error, of medians by ranks';
+COMMENT ON COLUMN kpis.high IS '95% interval, high end';
 COMMENT ON COLUMN kpis.numerator IS 'what a share divides';
 COMMENT ON COLUMN kpis.denominator IS 'what a ratio is divided by (kpi_definitions)';

@@ -1,6 +1,7 @@
 -- grain: journey x touchpoint it was at, and START: the first visit, repeats of one touchpoint collapsed
 -- invariants: (journey_id, touchpoint) is unique; came_from is null exactly at START; goes_to is null at the
 --   journey's end; lost implies unconverted, which implies decided
+-- example: SELECT touchpoint, count(*) AS journeys, count_if(lost) AS lost FROM first_visits GROUP BY touchpoint ORDER BY lost DESC
 CREATE VIEW first_visits AS
 WITH marked AS (
     SELECT

@@ -1,6 +1,7 @@
 -- grain: touchpoint in a journey
 -- invariants: (journey_id, step) is unique; step runs from 1 to journeys.touchpoints; dwell_s is null
 --   exactly at the last step
+-- example: SELECT step, touchpoint, dwell_s FROM journey_steps ORDER BY journey_id, step LIMIT 10
 CREATE VIEW journey_steps AS
 SELECT
     journey_id,

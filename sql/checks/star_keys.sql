@@ -1,0 +1,45 @@
+-- promise: Every key of a fact is one of its dimension.
+-- grain: fact x dimension x key
+WITH used AS (
+    SELECT 'fct_touchpoint' AS fact, 'dim_stage' AS dimension, stage AS key FROM fct_touchpoint
+    UNION
+    SELECT 'fct_touchpoint', 'dim_touchpoint', touchpoint FROM fct_touchpoint
+    UNION
+    SELECT 'fct_touchpoint', 'dim_date', date::VARCHAR FROM fct_touchpoint
+    UNION
+    SELECT 'fct_session', 'dim_touchpoint', unnest([entry_touchpoint, exit_touchpoint]) FROM fct_session
+    UNION
+    SELECT 'fct_session', 'dim_date', started_date::VARCHAR FROM fct_session
+    UNION
+    SELECT 'fct_journey', 'dim_touchpoint', unnest([entry_touchpoint, exit_touchpoint]) FROM fct_journey
+    UNION
+    SELECT 'fct_journey', 'dim_persona', persona_id FROM fct_journey
+    UNION
+    SELECT 'dim_customer', 'dim_persona', persona_id FROM dim_customer
+    UNION
+    SELECT 'fct_touchpoint', 'fct_journey', journey_id FROM fct_touchpoint ANTI JOIN journeys USING (journey_id)
+    UNION
+    SELECT 'fct_touchpoint', 'fct_session', session_id FROM fct_touchpoint ANTI JOIN sessions USING (session_id)
+    UNION
+    SELECT 'fct_session', 'dim_customer', customer_id FROM fct_session ANTI JOIN journeys USING (customer_id)
+    UNION
+    SELECT 'fct_journey', 'dim_customer', customer_id FROM fct_journey ANTI JOIN sessions USING (customer_id)
+),
+
+known AS (
+    SELECT 'dim_stage' AS dimension, stage AS key FROM dim_stage
+    UNION ALL
+    SELECT 'dim_touchpoint', touchpoint FROM dim_touchpoint
+    UNION ALL
+    SELECT 'dim_date', date::VARCHAR FROM dim_date
+    UNION ALL
+    SELECT 'dim_persona', persona_id FROM dim_persona
+)
+
+SELECT
+    fact,
+    dimension,
+    key,
+    format('{}: ''{}'' is not in {}', fact, coalesce(key, 'null'), dimension) AS problem
+FROM used
+ANTI JOIN known USING (dimension, key);

@@ -1,0 +1,81 @@
+-- grain: period x segment x measure; rows of `kpis` that tell how soon and how often people order
+-- invariants: customers with repeat orders <= customers with orders; low <= value <= high
+INSERT INTO kpis BY NAME
+WITH periods (period) AS (VALUES ('all'), ('month'), ('week')),
+
+first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
+
+numbered AS (
+    SELECT
+        journey_id,
+        customer_id,
+        event_time,
+        row_number() OVER (PARTITION BY customer_id ORDER BY event_time, source, event_id) > 1 AS repeats
+    FROM touchpoints
+    WHERE converts
+),
+
+customers_by_period AS (
+    SELECT
+        period,
+        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, event_time)::DATE END AS start,
+        segment,
+        segment_value,
+        customer_id,
+        bool_or(repeats) AS repeats
+    FROM numbered
+    JOIN lake.kpi_segments USING (journey_id)
+    CROSS JOIN periods
+    CROSS JOIN first_day
+    GROUP BY ALL
+),
+
+repeated AS (
+    SELECT period, start, segment, segment_value, count_if(repeats) AS numerator, count(*) AS denominator
+    FROM customers_by_period
+    GROUP BY ALL
+),
+
+waits AS (
+    SELECT
+        period,
+        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, converted_at)::DATE END AS start,
+        segment,
+        segment_value,
+        list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at)) AS sorted,
+        count(*) AS n
+    FROM journeys
+    JOIN lake.kpi_segments USING (journey_id)
+    CROSS JOIN periods
+    CROSS JOIN first_day
+    WHERE converted
+    GROUP BY ALL
+)
+
+SELECT
+    period,
+    start AS period_start,
+    segment,
+    segment_value,
+    'repeat_rate' AS measure,
+    'share' AS unit,
+    numerator / denominator AS value,
+    wilson_low(numerator, denominator) AS low,
+    wilson_high(numerator, denominator) AS high,
+    numerator,
+    denominator
+FROM repeated
+UNION ALL BY NAME
+-- The median lies between two order statistics whose ranks follow from the binomial distribution, whatever the waits' own.
+SELECT
+    period,
+    start AS period_start,
+    segment,
+    segment_value,
+    'time_to_convert' AS measure,
+    'seconds' AS unit,
+    (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2e6 AS value,
+    CASE WHEN n > 5 THEN sorted[greatest(1, floor(n / 2 - 0.979982 * sqrt(n)))::BIGINT] / 1e6 END AS low,
+    CASE WHEN n > 5 THEN sorted[least(n, ceil(1 + n / 2 + 0.979982 * sqrt(n)))::BIGINT] / 1e6 END AS high,
+    n AS denominator
+FROM waits;

@@ -1,0 +1,88 @@
+-- grain: period x segment x measure; rows of `kpis` that tell what customers say, and how often they must ask
+-- invariants: 0 <= csat <= 1; -100 <= nps <= 100; low <= value <= high; answers of the stages add up to those of all
+-- Beside the segments of journeys, 'stage' and 'channel' are those of the touchpoint itself.
+INSERT INTO kpis BY NAME
+WITH periods (period) AS (VALUES ('all'), ('month'), ('week')),
+
+first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
+
+-- Answers between 0 and 1, in billionths: exact, so that no order of rows matters.
+answered AS (
+    SELECT journey_id, stage, channel, event_time, 'csat' AS measure, csat AS answer
+    FROM touchpoints
+    WHERE isfinite(csat)
+    UNION ALL
+    SELECT journey_id, stage, channel, event_time, 'nps', CASE WHEN nps >= 9 THEN 1 WHEN nps <= 6 THEN 0 ELSE 0.5 END
+    FROM touchpoints
+    WHERE isfinite(nps)
+),
+
+-- A contact begins a matter unless the customer had another in the 7 days before; it settles it if none follows in 7 days.
+contacts AS (
+    SELECT
+        journey_id,
+        stage,
+        channel,
+        event_time,
+        lag(event_time) OVER of_customer AS before,
+        lead(event_time) OVER of_customer AS after
+    FROM touchpoints
+    WHERE list_contains((SELECT contacts FROM lake.settings), touchpoint)
+    WINDOW of_customer AS (PARTITION BY customer_id ORDER BY event_time, source, event_id)
+),
+
+matters AS (
+    SELECT
+        contacts.* EXCLUDE (before, after),
+        'first_contact_resolution' AS measure,
+        (after IS NULL OR after > event_time + INTERVAL 7 DAY)::INTEGER AS answer
+    FROM contacts
+    CROSS JOIN lake.settings
+    WHERE (before IS NULL OR event_time > before + INTERVAL 7 DAY) AND event_time + INTERVAL 7 DAY <= watermark
+),
+
+told AS (
+    SELECT journey_id, stage, channel, event_time, measure, answer::DOUBLE AS answer FROM answered
+    UNION ALL
+    SELECT journey_id, stage, channel, event_time, measure, answer FROM matters
+),
+
+sliced AS (
+    SELECT segment, segment_value, event_time, measure, answer
+    FROM told
+    JOIN lake.kpi_segments USING (journey_id)
+    UNION ALL
+    SELECT 'stage', stage, event_time, measure, answer FROM told
+    UNION ALL
+    SELECT 'channel', channel, event_time, measure, answer FROM told
+),
+
+counted AS (
+    SELECT
+        period,
+        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, event_time)::DATE END AS start,
+        segment,
+        segment_value,
+        measure,
+        count(*) AS n,
+        sum(round(answer * 1e9)::BIGINT) / 1e9 AS total,
+        sum(round(answer * answer * 1e9)::BIGINT) / 1e9 AS squares
+    FROM sliced
+    CROSS JOIN periods
+    CROSS JOIN first_day
+    GROUP BY ALL
+)
+
+SELECT
+    period,
+    start AS period_start,
+    segment,
+    segment_value,
+    measure,
+    CASE measure WHEN 'first_contact_resolution' THEN 'share' WHEN 'nps' THEN 'points' ELSE 'score' END AS unit,
+    if(measure = 'nps', 200 * (total / n) - 100, total / n) AS value,
+    if(measure = 'nps', 200 * mean_low(n, total, squares) - 100, mean_low(n, total, squares)) AS low,
+    if(measure = 'nps', 200 * mean_high(n, total, squares) - 100, mean_high(n, total, squares)) AS high,
+    if(measure = 'first_contact_resolution', total, NULL)::BIGINT AS numerator,
+    n AS denominator
+FROM counted;
