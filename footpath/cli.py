@@ -51,6 +51,21 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class ExportFormat(StrEnum):
+    """What `footpath export` writes."""
+
+    SVG = "svg"
+    PNG = "png"
+    PDF = "pdf"
+    MERMAID_JOURNEY = "mermaid-journey"
+    MERMAID_FLOWCHART = "mermaid-flowchart"
+    DRAWIO = "drawio"
+    LUCIDCHART = "lucidchart"
+    GRAPHML = "graphml"
+    DOT = "dot"
+    JSON = "json"
+
+
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="Configuration file.", envvar="FOOTPATH_CONFIG")
 ]
@@ -276,6 +291,8 @@ def query(
     """Ask the published database; it is opened read-only."""
     import duckdb
 
+    from footpath.csv_text import csv_text
+
     if file is not None:
         sql = file.read_text("utf-8")
     if not sql.strip():
@@ -289,7 +306,7 @@ def query(
         if relation is None:
             return
         if csv:
-            typer.echo(relation.to_df().to_csv(index=False), nl=False)
+            typer.echo(csv_text(relation.columns, relation.fetchall()), nl=False)
         else:
             relation.show(max_width=200, max_rows=100)
 
@@ -310,19 +327,46 @@ def compare(
     csv: Annotated[bool, typer.Option("--csv", help="Print all rates as CSV.")] = False,
 ) -> None:
     """Hold two segments, periods, personas or variants against each other, every rate and move."""
-    from pyarrow.csv import write_csv
-
     from footpath.comparing import comparison, draw, lines
+    from footpath.csv_text import csv_text
 
     loaded = _load(config)
     table, journeys = comparison(_database(config), a, b, loaded.graph.min_volume // 2)
     if csv:
-        write_csv(table, sys.stdout.buffer)
+        rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        typer.echo(csv_text(table.column_names, rows), nl=False)
     else:
         typer.echo("\n".join(lines(table, journeys, a, b)))
     if picture is not None:
         draw(table, picture, a, b)
         typer.echo(f"picture  {picture}", err=csv)
+
+
+@app.command()
+def export(
+    formats: Annotated[
+        list[ExportFormat] | None, typer.Argument(help="What to write.", show_default="all")
+    ] = None,
+    config: ConfigOption = _CONFIG,
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
+    level: Annotated[
+        str, typer.Option(help="Nodes of the graph: stage, touchpoint, channel or session.")
+    ] = "stage",
+    min_share: Annotated[
+        float,
+        typer.Option(help="Lead moves with less of their node's departures by 'other'.", min=0),
+    ] = 0.0,
+) -> None:
+    """Write the map as a picture, and map and graph for other programs."""
+    from footpath.export import FORMATS
+    from footpath.export import export as write
+
+    names = [name.value for name in formats or []] or list(FORMATS)
+    loaded = _load(config)
+    for path in write(
+        _database(config), out, names, project=loaded.project, level=level, min_share=min_share
+    ):
+        typer.echo(f"wrote {path}")
 
 
 @app.command()

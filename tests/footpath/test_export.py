@@ -1,0 +1,212 @@
+"""Exports open in other programs' own readers, and say what the database says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import duckdb
+import networkx as nx
+import pytest
+from PIL import Image
+
+from contracts.errors import InputError
+from footpath.csv_text import csv_text
+from footpath.export import FORMATS, export
+from tests.small_world import publish_small_world
+
+PROJECT = 'A shop: "Näh & Garn" #1'
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with findings, not to be changed."""
+    return publish_small_world(tmp_path_factory.mktemp("world"), customers=400)
+
+
+@pytest.fixture(scope="module")
+def files(published: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Every format, by name."""
+    folder = tmp_path_factory.mktemp("export")
+    paths = export(published, folder, list(FORMATS), project=PROJECT, level="touchpoint")
+    return {name: path.read_bytes() for name, path in zip(FORMATS, paths, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def moves(published: Path) -> dict[tuple[str, str], int]:
+    """Moves between touchpoints, as the database counts them."""
+    with duckdb.connect(str(published), read_only=True) as con:
+        rows = con.execute(
+            "SELECT source_node, target_node, count FROM transitions "
+            "WHERE level = 'touchpoint' AND segment = 'all'"
+        ).fetchall()
+    return {(source, target): count for source, target, count in rows}
+
+
+def test_the_svg_is_xml_that_tells_the_map(files: dict[str, bytes], published: Path) -> None:
+    """Every touchpoint's name and number stand in it as text, and the first finding's words."""
+    root = ElementTree.fromstring(files["svg"])
+    texts = Counter("".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text"))
+    with duckdb.connect(str(published), read_only=True) as con:
+        cells = con.execute("SELECT touchpoint, touchpoints FROM map_cells").fetchall()
+        first = con.execute("SELECT sentence FROM pain_points WHERE rank = 1").fetchall()
+    for touchpoint, count in cells:
+        assert texts[touchpoint]
+        assert texts[f"{count:,}"]
+    assert PROJECT in texts
+    assert any(text.startswith("1. ") and text[3:] in first[0][0] for text in texts)
+
+
+def test_the_picture_is_drawn(files: dict[str, bytes]) -> None:
+    """The PNG opens, is wide enough to read, and shows more than one colour; the PDF is one page."""
+    picture = Image.open(io.BytesIO(files["png"]))
+    assert picture.width > 2000
+    assert len(picture.convert("RGB").getcolors(1 << 24)) > 100
+    assert files["pdf"].startswith(b"%PDF-")
+    assert files["pdf"].count(b"/Type /Page\n") + files["pdf"].count(b"/Type /Page ") == 1
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_equal_databases_give_equal_bytes(
+    files: dict[str, bytes], published: Path, tmp_path: Path, name: str
+) -> None:
+    """No time of writing, no random id."""
+    (again,) = export(published, tmp_path, [name], project=PROJECT, level="touchpoint")
+    assert again.read_bytes() == files[name]
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")  # pydot's use of pyparsing
+def test_graphml_and_dot_hold_the_graph(
+    files: dict[str, bytes], moves: dict[tuple[str, str], int]
+) -> None:
+    """By networkx's reader, and by pydot's of the DOT language."""
+    import pydot
+
+    graph = nx.parse_graphml(files["graphml"].decode())
+    assert {(a, b): d["count"] for a, b, d in graph.edges(data=True)} == moves
+    (dot,) = pydot.graph_from_dot_data(files["dot"].decode())
+    found = {
+        (edge.get_source().strip('"'), edge.get_destination().strip('"')): edge.get_label()
+        for edge in dot.get_edges()
+    }
+    assert {
+        ends: int(label.strip('"').split()[0].replace(",", "")) for ends, label in found.items()
+    } == moves
+    named = {node.get_name().strip('"') for node in dot.get_nodes()} - {"node", "edge"}
+    assert named == {name for ends in moves for name in ends}
+
+
+def test_draw_io_cells_refer_to_each_other(
+    files: dict[str, bytes], moves: dict[tuple[str, str], int]
+) -> None:
+    """Ids are unique, every arrow leads between two boxes, no two boxes overlap."""
+    cells = ElementTree.fromstring(files["drawio"]).findall("diagram/mxGraphModel/root/mxCell")
+    by_id = {cell.get("id"): cell for cell in cells}
+    assert len(by_id) == len(cells)
+    boxes = {i: c for i, c in by_id.items() if c.get("vertex") == "1"}
+    named = {i: c.get("value").split("\n")[0] for i, c in boxes.items()}
+    arrows = {
+        (named[c.get("source")], named[c.get("target")]): int(
+            c.get("value").split()[0].replace(",", "")
+        )
+        for c in cells
+        if c.get("edge") == "1"
+    }
+    assert arrows == moves
+    assert all(c.get("parent") in by_id for c in cells if c.get("id") != "0")
+    places = [
+        (c.find("mxGeometry").get("x"), c.find("mxGeometry").get("y")) for c in boxes.values()
+    ]
+    assert len(set(places)) == len(boxes)
+
+
+def test_lucidchart_lines_lead_between_shapes(
+    files: dict[str, bytes], moves: dict[tuple[str, str], int]
+) -> None:
+    """Ids count from 1 by row, as the import wants; a line names the ids of its shapes."""
+    rows = list(csv.DictReader(io.StringIO(files["lucidchart"].decode())))
+    assert [row["Id"] for row in rows] == [str(n) for n in range(1, len(rows) + 1)]
+    shapes = {r["Id"]: r["Text Area 1"].split("\n")[0] for r in rows if r["Shape Library"]}
+    lines = [row for row in rows if row["Name"] == "Line"]
+    assert {
+        (shapes[r["Line Source"]], shapes[r["Line Destination"]]): int(
+            r["Text Area 1"].split()[0].replace(",", "")
+        )
+        for r in lines
+    } == moves
+
+
+def test_the_summary_is_what_the_database_says(files: dict[str, bytes], published: Path) -> None:
+    """Findings, measures and personas, with their intervals."""
+    told = json.loads(files["json"])
+    assert (told["format"], told["project"]) == (1, PROJECT)
+    with duckdb.connect(str(published), read_only=True) as con:
+        findings = con.execute("SELECT rank, sentence, measured FROM pain_points").fetchall()
+        rate = con.execute(
+            "SELECT value, low, high, denominator FROM kpis WHERE measure = 'conversion_rate' "
+            "AND period = 'all' AND segment = 'all'"
+        ).fetchall()
+    assert findings
+    assert [(f["rank"], f["sentence"], f["measured"]) for f in told["findings"]] == sorted(findings)
+    (found,) = [m for m in told["measures"] if m["measure"] == "conversion_rate"]
+    assert tuple(found[key] for key in ("value", "low", "high", "denominator")) == rate[0]
+
+
+def test_rare_moves_can_be_hidden_and_flow_is_conserved(published: Path, tmp_path: Path) -> None:
+    """Arrivals equal departures at every node of what is left."""
+    (path,) = export(
+        published, tmp_path, ["graphml"], project=PROJECT, level="touchpoint", min_share=0.2
+    )
+    graph = nx.parse_graphml(path.read_text("utf-8"))
+    for node, kind in graph.nodes(data="kind"):
+        if kind == "node":
+            arrived = sum(count for *_, count in graph.in_edges(node, data="count"))
+            assert arrived == sum(count for *_, count in graph.out_edges(node, data="count"))
+    assert "other" in graph
+
+
+def test_an_unknown_level_or_an_empty_project_is_told(published: Path, tmp_path: Path) -> None:
+    """What there is instead."""
+    with pytest.raises(InputError, match="'step'; there are: stage, touchpoint"):
+        list(export(published, tmp_path, ["dot"], project="p", level="step"))
+    empty = publish_small_world(tmp_path, customers=0)
+    with pytest.raises(InputError, match="it has no journey"):
+        list(export(empty, tmp_path, ["svg"], project="p"))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_csv_is_no_formula(text: str) -> None:
+    """A text that a spreadsheet would run gets an apostrophe; a negative number stays one."""
+    header, row = csv.reader(io.StringIO(csv_text(["a", text], [[text, -1.5]]), newline=""))
+    assert header == ["a", "'" + text]
+    assert row == ["'" + text, "-1.5"]
+
+
+@pytest.mark.skipif(
+    not (shutil.which("node") and os.environ.get("MERMAID")),
+    reason="set MERMAID to a folder where `npm install mermaid jsdom` ran, and have node",
+)
+def test_mermaid_reads_both_diagrams(files: dict[str, bytes], tmp_path: Path) -> None:
+    """Mermaid's own parser, with a project's name that holds its signs; a broken diagram fails."""
+    for name in ("mermaid-journey", "mermaid-flowchart"):
+        (tmp_path / name).write_bytes(files[name])
+    (tmp_path / "broken").write_text("journey\n    section a\n      nobody\n")
+    script = Path(__file__).with_name("mermaid_parses.mjs")
+
+    def parse(*names: str) -> subprocess.CompletedProcess[str]:
+        paths = [str(tmp_path / name) for name in names]
+        return subprocess.run(
+            ["node", str(script), *paths],
+            cwd=os.environ["MERMAID"], capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    done = parse("mermaid-journey", "mermaid-flowchart")
+    assert done.stdout.split() == ["journey", "flowchart-v2"], done.stderr
+    assert parse("broken").returncode != 0
