@@ -343,6 +343,24 @@ def compare(
 
 
 @app.command()
+def docs(
+    config: ConfigOption = _CONFIG,
+    out: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path("dictionary"),
+) -> None:
+    """Write the data dictionary of the published database, with lineage: Markdown and HTML."""
+    from footpath.dictionary import dictionary, to_html, to_markdown
+
+    entries = dictionary(_database(config))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+        ("dictionary.md", to_markdown(entries)),
+        ("dictionary.html", to_html(entries, _load(config).project)),
+    ):
+        (out / name).write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {out / name}")
+
+
+@app.command()
 def export(
     formats: Annotated[
         list[ExportFormat] | None, typer.Argument(help="What to write.", show_default="all")
