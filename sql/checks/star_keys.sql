@@ -1,5 +1,6 @@
 -- promise: Every key of a fact is one of its dimension.
 -- grain: fact x dimension x key
+-- touchpoints_of_journeys and touchpoints_of_sessions prove the rest: a touchpoint's journey and session are there.
 WITH used AS (
     SELECT 'fct_touchpoint' AS fact, 'dim_stage' AS dimension, stage AS key FROM fct_touchpoint
     UNION
@@ -16,10 +17,6 @@ WITH used AS (
     SELECT 'fct_journey', 'dim_persona', persona_id FROM fct_journey
     UNION
     SELECT 'dim_customer', 'dim_persona', persona_id FROM dim_customer
-    UNION
-    SELECT 'fct_touchpoint', 'fct_journey', journey_id FROM fct_touchpoint ANTI JOIN journeys USING (journey_id)
-    UNION
-    SELECT 'fct_touchpoint', 'fct_session', session_id FROM fct_touchpoint ANTI JOIN sessions USING (session_id)
     UNION
     SELECT 'fct_session', 'dim_customer', customer_id FROM fct_session ANTI JOIN journeys USING (customer_id)
     UNION
