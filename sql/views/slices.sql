@@ -1,5 +1,6 @@
 -- grain: segment x segment_value, a slice of the journeys that the graph was built for, 'all' among them
 -- invariants: 'all' is first; of a segment, the largest slice is first, of periods the earliest
+-- example: SELECT segment_value, journeys FROM slices WHERE segment = 'entry_channel'
 CREATE VIEW slices AS
 SELECT
     segment,

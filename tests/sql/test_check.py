@@ -51,7 +51,10 @@ BROKEN_BY = [
     ),
     ("settled_moves", "UPDATE stages SET settled = visits WHERE level = 'stage'"),
     ("star_keys", "UPDATE journey_personas SET persona_id = 'p77' WHERE persona_id = 'p1'"),
-    ("star_keys", "DELETE FROM sessions WHERE customer_id = (SELECT min(customer_id) FROM sessions)"),
+    (
+        "star_keys",
+        "DELETE FROM sessions WHERE customer_id = (SELECT min(customer_id) FROM sessions)",
+    ),
     ("touchpoint_accounting", "UPDATE touchpoint_accounting SET ignored = 0 WHERE source = 'web'"),
     (
         "touchpoints_of_journeys",
