@@ -47,8 +47,8 @@ FROM drawn
 ORDER BY customer_id, journey_id, step;
 
 CREATE TABLE journeys AS
-SELECT summed.*, CASE WHEN converted_at IS NOT NULL THEN 'converted' WHEN watermark - ended_at > INTERVAL 30 DAY THEN 'lapsed'
-    ELSE 'open' END AS outcome
+SELECT summed.*, CASE WHEN converted_at IS NOT NULL THEN 'converted'
+    WHEN watermark - ended_at > INTERVAL 30 DAY THEN 'lapsed' ELSE 'open' END AS outcome
 FROM (
     SELECT journey_id, any_value(customer_id) AS customer_id, count(*)::INTEGER AS touchpoints,
         min(event_time) AS started_at, max(event_time) AS ended_at,

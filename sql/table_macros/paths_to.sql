@@ -20,22 +20,10 @@ counted AS MATERIALIZED (
     FROM arrivals
     WHERE substr(walk, place, 1) = letter_of(touchpoint_name)
     GROUP BY letters
-),
-
-spelled AS (
-    SELECT letters, unnest(string_split(letters, '')) AS letter, generate_subscripts(string_split(letters, ''), 1) AS n
-    FROM counted
-),
-
-named AS (
-    SELECT letters, string_agg(touchpoint, ' > ' ORDER BY n) AS path
-    FROM spelled
-    JOIN journey_letters USING (letter)
-    GROUP BY letters
 )
 
 SELECT
-    path,
+    names_of(letters) AS path,
     arrivals,
     journeys,
     customers,
@@ -43,7 +31,6 @@ SELECT
     wilson_low(arrivals, sum(arrivals) OVER ()) AS low,
     wilson_high(arrivals, sum(arrivals) OVER ()) AS high
 FROM counted
-JOIN named USING (letters)
 ORDER BY arrivals DESC, path;
 
 COMMENT ON MACRO TABLE paths_to IS

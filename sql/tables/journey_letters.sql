@@ -33,3 +33,14 @@ CREATE MACRO letter_of(name) AS coalesce(
 
 COMMENT ON MACRO letter_of IS
     'letter of a touchpoint in journey_walks; an unknown name is an error that names the nearest';
+
+-- names_of('<AB>'): the touchpoints of some letters, joined by ' > '.
+CREATE MACRO names_of(letters) AS (
+    SELECT string_agg(touchpoint, ' > ' ORDER BY n)
+    FROM (
+        SELECT unnest(string_split(letters, '')) AS letter, generate_subscripts(string_split(letters, ''), 1) AS n
+    )
+    JOIN journey_letters USING (letter)
+);
+
+COMMENT ON MACRO names_of IS 'touchpoints of the letters of a walk, joined by '' > ''';
