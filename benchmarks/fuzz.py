@@ -37,7 +37,8 @@ from contracts.config import Config  # noqa: E402
 from contracts.loading import parse_config, preset, preset_names  # noqa: E402
 from footpath.generator import Scenario, generate  # noqa: E402
 from models.identifiers import Pseudonymiser  # noqa: E402
-from models.mapping import POSITION, Mapping, compile_mapping, map_records  # noqa: E402
+from models.mapping import map_records  # noqa: E402
+from models.source_sql import POSITION, Mapping, compile_mapping  # noqa: E402
 from transforms.plan_files import list_files, plan_file  # noqa: E402
 from transforms.read_records import RawBatch, read_slice  # noqa: E402
 

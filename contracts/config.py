@@ -10,16 +10,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
+from typing import Annotated, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import (
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     field_validator,
@@ -28,7 +25,7 @@ from pydantic import (
 
 from contracts.durations import format_duration, parse_duration
 from contracts.expectations import Expectation, Suite
-from contracts.expressions import Expression
+from contracts.sources import Model, Name, OneOrMany, Source
 
 __all__ = [
     "END_NODES",
@@ -38,16 +35,13 @@ __all__ = [
     "SMALL",
     "Attribution",
     "Config",
-    "Consent",
     "Expectation",
     "Identity",
     "Journey",
     "Namespace",
     "Rule",
     "Session",
-    "Source",
     "Suite",
-    "TimeField",
     "default_stages",
 ]
 
@@ -72,155 +66,9 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     Field(json_schema_extra={"type": "string", "examples": ["30m", "7d"]}),
 ]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-OneOrMany = Annotated[
-    tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str | int | float) else v)
-]
-Format = Literal["jsonl", "json", "csv", "tsv", "parquet"]
-TimeFormat = str
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TimeField(_Model):
-    """Where a time is and how it is written."""
-
-    value: Expression
-    format: TimeFormat = "iso8601"
-    """iso8601, epoch_s, epoch_ms, epoch_us, or a strptime pattern such as '%d/%m/%Y %H:%M'."""
-
-    @field_validator("format")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value in ("iso8601", "epoch_s", "epoch_ms", "epoch_us") or "%" in value:
-            return value
-        raise ValueError(
-            f"{value!r} is no time format; allowed: iso8601, epoch_s, epoch_ms, epoch_us, "
-            "or a pattern such as '%d/%m/%Y %H:%M'"
-        )
-
-
-def _time_field(value: Any) -> Any:
-    if isinstance(value, dict) and "value" in value:
-        return value
-    return value if isinstance(value, TimeField) else {"value": value}
-
-
-Time = Annotated[TimeField, BeforeValidator(_time_field)]
-
-
-class Fields(_Model):
-    """What of a record becomes which column of `events`."""
-
-    event_time: Time
-    event_type: Expression
-    event_id: Expression | None = None
-    ingest_time: Time | None = None
-    page: Expression | None = None
-    transaction_id: Expression | None = None
-    value: Expression | None = None
-    currency: Expression | None = None
-    csat: Expression | None = None
-    nps: Expression | None = None
-    sentiment: Expression | None = None
-
-
-class Consent(_Model):
-    """Records whose `field` is none of `granted` are withheld and counted.
-
-    With `withdrawn`, records also speak for their customer: from the time of one that withdraws consent until one
-    that grants it again, events of that customer in any source make no touchpoints.
-    """
-
-    field: Expression
-    granted: OneOrMany = ("true",)
-    withdrawn: OneOrMany = ()
-    """Values that withdraw the customer's consent."""
-    purpose: Expression | None = None
-    """What the field is about; if it is not `privacy.purpose`, the record says nothing about consent."""
-    missing: Literal["withhold", "accept"] = "withhold"
-
-    @field_validator("granted", "withdrawn", mode="before")
-    @classmethod
-    def _text(cls, value: Any) -> Any:
-        many = value if isinstance(value, list | tuple) else [value]
-        return tuple(str(v).lower() if isinstance(v, bool) else str(v) for v in many)
-
-    @model_validator(mode="after")
-    def _apart(self) -> Consent:
-        both = {v.lower() for v in self.granted} & {v.lower() for v in self.withdrawn}
-        if both:
-            raise ValueError(f"{', '.join(sorted(both))} cannot both grant and withdraw consent")
-        return self
-
-
-def _dropped(value: Any) -> Any:
-    """Names alone are dropped."""
-    if isinstance(value, str):
-        value = [value]
-    return dict.fromkeys(value, "drop") if isinstance(value, list | tuple) else value
-
-
-FreeText = Annotated[dict[Name, Literal["drop", "redact"]], BeforeValidator(_dropped)]
-
-
-class Source(_Model):
-    """A feed: where its files are, how they are written, and what their fields mean."""
-
-    paths: OneOrMany = Field(min_length=1)
-    format: Format
-    compression: Literal["auto", "none", "gzip", "zstd"] = "auto"
-    preset: str | None = None
-    description: str = ""
-    timezone: str = "UTC"
-    records: OneOrMany = ()
-    """JSON paths of the records inside a document, such as '$.orders[*]'; the first that is there
-    counts, and a document with none of them is itself the record."""
-    columns: tuple[str, ...] | None = None
-    """Column names of a CSV or TSV without a header line."""
-    quoting: bool = True
-    """Whether CSV or TSV fields may be quoted."""
-    only: Expression | None = None
-    """A record whose expression is not the text 'true' is no event of this source: dead letter."""
-    channel: Expression
-    fields: Fields
-    identifiers: dict[Name, Expression] = Field(min_length=1)
-    attributes: dict[Name, Expression] = {}
-    consent: Consent | None = None
-    free_text: FreeText = {}
-    """Attributes, page or transaction_id that hold what people wrote, and what becomes of it: drop, or
-    redact what the project's patterns find."""
-    lines_of_receipt: bool = False
-    """Events with one transaction_id are lines of one receipt: one touchpoint, values added."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"{value!r} is no IANA time zone; write for example Europe/Berlin")
-        return value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Source:
-        texts = {"page", "transaction_id", *self.attributes}
-        if unknown := sorted(set(self.free_text) - texts):
-            raise ValueError(
-                f"free_text names {', '.join(unknown)}; allowed: {', '.join(sorted(texts))}"
-            )
-        if self.lines_of_receipt and self.fields.transaction_id is None:
-            raise ValueError(
-                "lines_of_receipt needs fields.transaction_id, which names the receipt"
-            )
-        if self.columns is not None and self.format not in ("csv", "tsv"):
-            raise ValueError(f"columns are for csv and tsv, not for {self.format}")
-        if self.records and self.format not in ("json", "jsonl"):
-            raise ValueError(f"records is for json and jsonl, not for {self.format}")
-        return self
-
-
-class Rule(_Model):
+class Rule(Model):
     """Events that meet every condition of `when` become this touchpoint; first match wins.
 
     A condition names a column of `events` (event_type, source, channel, page, an attribute) and the
@@ -242,7 +90,7 @@ class Rule(_Model):
         return self
 
 
-class Namespace(_Model):
+class Namespace(Model):
     """A kind of identifier. Order in the configuration is strength, strongest first."""
 
     personal: bool
@@ -277,7 +125,7 @@ PUBLIC_DOMAINS = (
 )  # fmt: skip
 
 
-class Identity(_Model):
+class Identity(Model):
     """Who is who."""
 
     namespaces: dict[Name, Namespace] = Field(default_factory=default_namespaces)
@@ -289,7 +137,7 @@ class Identity(_Model):
     """Values that are no identifier, compared in lower case; all-zero values never are."""
     public_domains: tuple[str, ...] = PUBLIC_DOMAINS
     """Domains of mail providers, which are nobody's account."""
-    blocked: dict[Name, tuple[str, ...]] = {}
+    blocked: dict[Name, tuple[str, ...]] = Field(default={})
     """Values refused by namespace: kiosks, test accounts."""
     max_stronger: int = Field(default=50, ge=1)
     """An identifier seen with more identifiers of one stronger namespace says nothing."""
@@ -302,7 +150,7 @@ class Identity(_Model):
     """On a shared device nobody who was authenticated longer before or after is thought of."""
 
 
-class Session(_Model):
+class Session(Model):
     """When a new session begins."""
 
     gap: Duration = timedelta(minutes=30)
@@ -312,7 +160,7 @@ class Session(_Model):
     """A touchpoint with another, non-null `campaign` attribute opens a session."""
 
 
-class Journey(_Model):
+class Journey(Model):
     """When a new journey begins, and what a conversion is."""
 
     gap: Duration = timedelta(days=30)
@@ -325,7 +173,7 @@ class Journey(_Model):
     """Default: the stages before the conversion's own stage."""
 
 
-class Profile(_Model):
+class Profile(Model):
     """What is known of customers beside their events: demographics, CRM."""
 
     paths: OneOrMany
@@ -336,7 +184,7 @@ class Profile(_Model):
     """Columns that personas are compared by; they are never clustered by."""
 
 
-class Personas(_Model):
+class Personas(Model):
     """Clustering of customers and journeys."""
 
     method: Literal["markov_mixture", "tfidf_kmeans"] = "markov_mixture"
@@ -364,7 +212,7 @@ class Personas(_Model):
         return self
 
 
-class Graph(_Model):
+class Graph(Model):
     """What the stage-transition graph is sliced by."""
 
     segments: tuple[str, ...] = ("entry_channel",)
@@ -385,7 +233,7 @@ class Graph(_Model):
     """How far back incidents are sought."""
 
 
-class Attribution(_Model):
+class Attribution(Model):
     """How conversions are shared out among what came before them."""
 
     levels: tuple[str, ...] | None = None
@@ -400,7 +248,7 @@ class Attribution(_Model):
     """Of the model time_decay."""
 
 
-class Privacy(_Model):
+class Privacy(Model):
     """How personal data is kept out."""
 
     key_env: str = "FOOTPATH_KEY"
@@ -413,7 +261,7 @@ class Privacy(_Model):
     """What ends when consent is withdrawn: what happens from then on, or what was before, too."""
     redact: tuple[Literal["email", "ip", "card", "phone"], ...] = ("email", "ip", "card", "phone")
     """What is replaced in free text that is redacted."""
-    patterns: dict[Name, str] = {}
+    patterns: dict[Name, str] = Field(default={})
     """Further patterns for it (RE2), by what they find: name, plate ..."""
     min_group: int = Field(default=0, ge=0)
     """Segments with fewer customers are folded into one, and KPIs of fewer are not published; 0 for all."""
@@ -431,7 +279,7 @@ class Privacy(_Model):
         return value
 
 
-class Lake(_Model):
+class Lake(Model):
     """How the work is cut. The defaults follow the input and the machine."""
 
     slice_mb: int = Field(default=32, ge=1, le=1024)
@@ -439,7 +287,7 @@ class Lake(_Model):
     max_record_mb: int = Field(default=16, ge=1, le=1024)
 
 
-class Publish(_Model):
+class Publish(Model):
     """What the published database is."""
 
     embed: bool = True
@@ -447,7 +295,7 @@ class Publish(_Model):
     publication does not copy all history."""
 
 
-class Retention(_Model):
+class Retention(Model):
     """Which published versions stay, to roll back to: the newest, and the younger ones."""
 
     versions: int = Field(default=2, ge=1)
@@ -461,7 +309,7 @@ def default_stages() -> tuple[str, ...]:
     return ("awareness", "consideration", "purchase", "service", "loyalty", "advocacy")
 
 
-class Config(_Model):
+class Config(Model):
     """A project."""
 
     project: str = Field(min_length=1)
@@ -483,7 +331,7 @@ class Config(_Model):
     privacy: Privacy = Privacy()
     publish: Publish = Publish()
     retention: Retention = Retention()
-    expectations: dict[Name, Suite] = {}
+    expectations: dict[Name, Suite] = Field(default={})
     """What else must be true of published tables, or of the rows of a query over them (docs/quality.md)."""
     lake: Lake = Lake()
 

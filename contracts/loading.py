@@ -15,11 +15,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contracts import config as config_module
-from contracts.config import END_NODES, OTHER, PERIODS, PERSONA, Config, Source
+from contracts.config import END_NODES, OTHER, PERIODS, PERSONA, Config
 from contracts.errors import ConfigError, Problem
 from contracts.expectations import suite_mistakes
 from contracts.expressions import references
 from contracts.schemas import TABLES
+from contracts.sources import Source
 
 __all__ = ["dated", "load_config", "parse_config", "preset", "preset_names"]
 

@@ -23,7 +23,7 @@ def check_project(config: Config) -> Iterator[str]:
     CheckFailed
         If the lake lacks a file or a published number does not agree with another.
     """
-    from models.mapping import compile_mapping
+    from models.source_sql import compile_mapping
     from transforms.plan_files import list_files
 
     for name in config.sources:

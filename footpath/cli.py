@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contracts.errors import FootpathError, InputError
+from footpath.options import CONFIG, BeamArguments, ConfigOption, DateOption, database, load
+from footpath.subcommands import identity_app, privacy_app, quarantine_app
 
 if TYPE_CHECKING:
     from contracts.config import Config
@@ -66,28 +67,6 @@ class ExportFormat(StrEnum):
     JSON = "json"
 
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="Configuration file.", envvar="FOOTPATH_CONFIG")
-]
-BeamArguments = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Options for Beam, after --: -- --runner=FlinkRunner --parallelism=4",
-        show_default=False,
-    ),
-]
-DateOption = Annotated[
-    datetime | None,
-    typer.Option(
-        "--date",
-        formats=["%Y-%m-%d"],
-        help="Fill {date} in sources' paths with this day, to read its files alone.",
-        show_default="every day",
-    ),
-]
-_CONFIG = Path("footpath.yml")
-
-
 @app.callback()
 def _common(
     context: typer.Context,
@@ -101,24 +80,9 @@ def _common(
     context.obj = log_format
 
 
-def _load(config: Path, day: datetime | None = None) -> Config:
-    from contracts.loading import load_config
-
-    return load_config(config, day.date() if day else None)
-
-
-def _database(config: Path) -> Path:
-    from contracts.lake import Lake
-
-    path = Lake(_load(config).warehouse).current / "footpath.duckdb"
-    if not path.exists():
-        raise InputError(f"nothing is published yet ({path}); run 'footpath run' first")
-    return path
-
-
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="File to write.")] = _CONFIG,
+    path: Annotated[Path, typer.Argument(help="File to write.")] = CONFIG,
     schema: Annotated[
         bool, typer.Option(help="Write the JSON Schema for editors beside it.")
     ] = True,
@@ -171,7 +135,7 @@ def demo(
 @app.command()
 def run(
     context: typer.Context,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     beam: BeamArguments = None,
     day: DateOption = None,
     explain: Annotated[
@@ -183,12 +147,12 @@ def run(
 ) -> None:
     """Run everything that new files or a changed configuration call for, and publish."""
     if explain:
-        _explain(context.obj, _load(config, day), beam or [], full_refresh)
+        _explain(context.obj, load(config, day), beam or [], full_refresh)
         return
     from footpath.publication import results
     from footpath.running import STAGES
 
-    done = _run(context.obj, _load(config, day), STAGES, beam, full_refresh)
+    done = _run(context.obj, load(config, day), STAGES, beam, full_refresh)
     if context.obj is LogFormat.TEXT:
         typer.echo("\n".join(results(done.lake)))
 
@@ -225,19 +189,19 @@ def _explain(log_format: LogFormat, config: Config, beam: list[str], full_refres
 @app.command(rich_help_panel="One stage alone")
 def ingest(
     context: typer.Context,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     beam: BeamArguments = None,
     day: DateOption = None,
 ) -> None:
     """Read new files: events, dead letters, quarantine, ledger."""
-    _run(context.obj, _load(config, day), ("ingest",), beam)
+    _run(context.obj, load(config, day), ("ingest",), beam)
 
 
 def _stage_command(name: str, text: str) -> None:
     def command(
-        context: typer.Context, config: ConfigOption = _CONFIG, beam: BeamArguments = None
+        context: typer.Context, config: ConfigOption = CONFIG, beam: BeamArguments = None
     ) -> None:
-        _run(context.obj, _load(config), (name,), beam)
+        _run(context.obj, load(config), (name,), beam)
 
     command.__doc__ = text
     app.command(name, rich_help_panel="One stage alone")(command)
@@ -252,37 +216,37 @@ _stage_command("publish", "Build the database and the report, check them, switch
 
 
 @app.command(rich_help_panel="One stage alone")
-def report(config: ConfigOption = _CONFIG) -> None:
+def report(config: ConfigOption = CONFIG) -> None:
     """Build the report of the published version again."""
     from footpath.report import build_report
 
-    database = _database(config)
-    version = database.resolve().parent
+    published = database(config)
+    version = published.resolve().parent
     before = sorted(
-        path for path in version.parent.glob(f"*/{database.name}") if path.parent < version
+        path for path in version.parent.glob(f"*/{published.name}") if path.parent < version
     )
     page = build_report(
-        database,
-        database.parent / "report" / "index.html",
-        _load(config).project,
+        published,
+        published.parent / "report" / "index.html",
+        load(config).project,
         before[-1] if before else None,
     )
     typer.echo(str(page))
 
 
 @app.command()
-def check(config: ConfigOption = _CONFIG) -> None:
+def check(config: ConfigOption = CONFIG) -> None:
     """Prove that the configuration is right, the lake whole, and every published number true to the others."""
     from footpath.checking import check_project
 
-    for line in check_project(_load(config)):
+    for line in check_project(load(config)):
         typer.echo(line)
 
 
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over the published tables.")] = "",
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Read the SELECT from a file.", exists=True)
     ] = None,
@@ -297,7 +261,7 @@ def query(
         sql = file.read_text("utf-8")
     if not sql.strip():
         raise typer.BadParameter("give a SELECT, or --file with one")
-    with duckdb.connect(str(_database(config)), read_only=True) as connection:
+    with duckdb.connect(str(database(config)), read_only=True) as connection:
         connection.execute("SET enable_progress_bar = false")
         try:
             relation = connection.sql(sql)
@@ -320,7 +284,7 @@ def compare(
         ),
     ],
     b: Annotated[str, typer.Argument(help="Another, or 'rest' for everybody else.")] = "rest",
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     picture: Annotated[
         Path | None, typer.Option("--picture", "-p", help="Write a page with the picture.")
     ] = None,
@@ -330,8 +294,8 @@ def compare(
     from footpath.comparing import comparison, draw, lines
     from footpath.csv_text import csv_text
 
-    loaded = _load(config)
-    table, journeys = comparison(_database(config), a, b, loaded.graph.min_volume // 2)
+    loaded = load(config)
+    table, journeys = comparison(database(config), a, b, loaded.graph.min_volume // 2)
     if csv:
         rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
         typer.echo(csv_text(table.column_names, rows), nl=False)
@@ -344,17 +308,17 @@ def compare(
 
 @app.command()
 def docs(
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     out: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path("dictionary"),
 ) -> None:
     """Write the data dictionary of the published database, with lineage: Markdown and HTML."""
     from footpath.dictionary import dictionary, to_html, to_markdown
 
-    entries = dictionary(_database(config))
+    entries = dictionary(database(config))
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (
         ("dictionary.md", to_markdown(entries)),
-        ("dictionary.html", to_html(entries, _load(config).project)),
+        ("dictionary.html", to_html(entries, load(config).project)),
     ):
         (out / name).write_text(text, encoding="utf-8")
         typer.echo(f"wrote {out / name}")
@@ -365,7 +329,7 @@ def export(
     formats: Annotated[
         list[ExportFormat] | None, typer.Argument(help="What to write.", show_default="all")
     ] = None,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
     level: Annotated[
         str, typer.Option(help="Nodes of the graph: stage, touchpoint, channel or session.")
@@ -380,20 +344,20 @@ def export(
     from footpath.export import export as write
 
     names = [name.value for name in formats or []] or list(FORMATS)
-    loaded = _load(config)
+    loaded = load(config)
     for path in write(
-        _database(config), out, names, project=loaded.project, level=level, min_share=min_share
+        database(config), out, names, project=loaded.project, level=level, min_share=min_share
     ):
         typer.echo(f"wrote {path}")
 
 
 @app.command()
-def status(context: typer.Context, config: ConfigOption = _CONFIG) -> None:
+def status(context: typer.Context, config: ConfigOption = CONFIG) -> None:
     """Say what is published, and what the last run of each stage did."""
     from contracts.lake import Lake
     from footpath.observing import last_summary, told
 
-    lake = Lake(_load(config).warehouse)
+    lake = Lake(load(config).warehouse)
     if context.obj is LogFormat.JSON:
         typer.echo(json.dumps(last_summary(lake)))
         return
@@ -407,12 +371,12 @@ def status(context: typer.Context, config: ConfigOption = _CONFIG) -> None:
 
 
 @app.command()
-def versions(config: ConfigOption = _CONFIG) -> None:
+def versions(config: ConfigOption = CONFIG) -> None:
     """List the published versions that are kept, the newest first."""
     from contracts.lake import Lake
     from footpath.versions import told
 
-    for line in told(Lake(_load(config).warehouse)):
+    for line in told(Lake(load(config).warehouse)):
         typer.echo(line)
 
 
@@ -421,21 +385,21 @@ def rollback(
     version: Annotated[
         int | None, typer.Argument(help="Its number.", show_default="the one before the current")
     ] = None,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
 ) -> None:
     """Let readers follow an earlier version again, or a later one."""
     from footpath.versions import rollback as go_back
 
-    for line in go_back(_load(config), version):
+    for line in go_back(load(config), version):
         typer.echo(line)
 
 
 @app.command()
-def digest(config: ConfigOption = _CONFIG) -> None:
+def digest(config: ConfigOption = CONFIG) -> None:
     """Print a content hash of every published table; equal hashes mean equal rows."""
     from sql.digest import digest as digest_tables
 
-    for name, value in digest_tables(_database(config)).items():
+    for name, value in digest_tables(database(config)).items():
         typer.echo(f"{value}  {name}")
 
 
@@ -443,119 +407,20 @@ def digest(config: ConfigOption = _CONFIG) -> None:
 def forget(
     namespace: Annotated[str, typer.Argument(help="Namespace of an identifier of the person.")],
     value: Annotated[str, typer.Argument(help="Its value, as a source would give it.")],
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     beam: BeamArguments = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would go.")] = False,
 ) -> None:
     """Erase a person from every table, file, version and log, for good; later files can't bring them back."""
     from footpath.erasing import forget as erase
 
-    for line in erase(_load(config), namespace, value, sure=yes, beam_args=beam or []):
+    for line in erase(load(config), namespace, value, sure=yes, beam_args=beam or []):
         typer.echo(line)
 
 
-identity_app = typer.Typer(no_args_is_help=True, help="Who is who: explain, split, try out.")
 app.add_typer(identity_app, name="identity")
-
-
-@identity_app.command("show")
-def identity_show(
-    value: Annotated[str, typer.Argument(help="An identifier; personal ones are hashed to look.")],
-    config: ConfigOption = _CONFIG,
-    events: Annotated[int, typer.Option(help="Latest touchpoints to print.", min=0)] = 20,
-) -> None:
-    """Print an identifier's customer: its identifiers, what tied them, what was refused, its events."""
-    from footpath.identities import show
-
-    for line in show(_load(config), _database(config), value, events):
-        typer.echo(line)
-
-
-@identity_app.command("split")
-def identity_split(
-    namespace: Annotated[str, typer.Argument(help="Namespace of the identifier.")],
-    value: Annotated[str, typer.Argument(help="Its value, as a source would give it.")],
-    config: ConfigOption = _CONFIG,
-    undo: Annotated[bool, typer.Option("--undo", help="Take an earlier split back.")] = False,
-) -> None:
-    """Order that an identifier ties nobody to anybody, from the next run on."""
-    from footpath.identities import order_split
-
-    for line in order_split(_load(config), namespace, value, undo):
-        typer.echo(line)
-
-
-@identity_app.command("sensitivity")
-def identity_sensitivity(config: ConfigOption = _CONFIG, beam: BeamArguments = None) -> None:
-    """Build the journey tables with shared devices treated in each way, and print which conclusions change."""
-    from footpath.sensitivity import sensitivity
-
-    for line in sensitivity(_load(config), beam or []):
-        typer.echo(line)
-
-
-privacy_app = typer.Typer(no_args_is_help=True, help="Personal data: prove that none is kept.")
 app.add_typer(privacy_app, name="privacy")
-
-
-@privacy_app.command("audit")
-def privacy_audit(
-    values: Annotated[
-        Path,
-        typer.Argument(help="Personal values as sources give them, one a line; none is printed."),
-    ],
-    config: ConfigOption = _CONFIG,
-) -> None:
-    """Look for raw personal values in every file of the warehouse, decoded; exit code 5 if one is there."""
-    from footpath.auditing import audit
-
-    for line in audit(_load(config), values):
-        typer.echo(line)
-
-
-quarantine_app = typer.Typer(no_args_is_help=True, help="Records held as suspicious.")
 app.add_typer(quarantine_app, name="quarantine")
-
-SourceOption = Annotated[str | None, typer.Option("--source", help="Of this source.")]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="in_future or too_old.")]
-EventOption = Annotated[str | None, typer.Option("--event-id", help="This event alone.")]
-
-
-@quarantine_app.command("list")
-def quarantine_list(
-    config: ConfigOption = _CONFIG,
-    source: SourceOption = None,
-    reason: ReasonOption = None,
-    event_id: EventOption = None,
-) -> None:
-    """Print what is held, by source and reason."""
-    from footpath.quarantines import held
-
-    for line in held(_database(config), source, reason, event_id):
-        typer.echo(line)
-
-
-def _quarantine_command(name: str, text: str) -> None:
-    def command(
-        config: ConfigOption = _CONFIG,
-        source: SourceOption = None,
-        reason: ReasonOption = None,
-        event_id: EventOption = None,
-    ) -> None:
-        from footpath.quarantines import order
-
-        for line in order(_load(config), _database(config), name, source, reason, event_id):
-            typer.echo(line)
-
-    command.__doc__ = text
-    quarantine_app.command(name)(command)
-
-
-_quarantine_command(
-    "release",
-    "Order that held records become events, from the next run on; they may move the watermark.",
-)
-_quarantine_command("drop", "Order that held records are left out for good; they stay counted.")
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from contracts.errors import ConfigError, InputError
 from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
 from models.event_keys import power_of_two
-from models.mapping import compile_mapping, consent_schema
+from models.mapping import consent_schema
+from models.source_sql import compile_mapping
 from pipelines.decisions import read_quarantine_orders
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from pipelines.quarantine import Released, due, held_files, let_go

@@ -16,7 +16,8 @@ from contracts.config import Config
 from models.dictionaries import constant
 from models.event_keys import bucket_of, key_events
 from models.identifiers import Pseudonymiser
-from models.mapping import Mapping, compile_mapping, map_records
+from models.mapping import map_records
+from models.source_sql import Mapping, compile_mapping
 from models.tombstones import Tombstones
 from transforms.kernel import Kernel
 from transforms.parts import Part, spill

@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from contracts.config import Config, Source
+from contracts.config import Config
 from contracts.errors import InputError
+from contracts.sources import Source
 
 __all__ = [
     "PlannedFile",

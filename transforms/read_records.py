@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from contracts.config import Source
+from contracts.sources import Source
 from contracts.sql_text import literal
 from models.engine import query
-from models.mapping import PLACE, POSITION
+from models.source_sql import PLACE, POSITION
 from transforms.plan_files import Slice, open_file
 
 __all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]

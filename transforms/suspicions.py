@@ -12,10 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from contracts.config import Config, Source
+from contracts.config import Config
 from contracts.expressions import references
 from contracts.loading import preset
-from models.mapping import POSITION
+from contracts.sources import Source
+from models.source_sql import POSITION
 from transforms.plan_files import list_files, plan_file
 from transforms.read_records import read_slice
 

@@ -25,7 +25,8 @@ from contracts.config import Config, Rule, default_stages
 from contracts.loading import parse_config, preset, preset_names
 from footpath.generator import Scenario, generate
 from models.identifiers import Pseudonymiser
-from models.mapping import Mapped, compile_mapping, map_records
+from models.mapping import Mapped, map_records
+from models.source_sql import compile_mapping
 from transforms.plan_files import list_files, plan_file
 from transforms.read_records import read_slice
 

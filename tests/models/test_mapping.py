@@ -17,7 +17,8 @@ from contracts.config import Config
 from contracts.errors import ConfigError
 from contracts.loading import parse_config
 from models.identifiers import Pseudonymiser
-from models.mapping import Mapped, compile_mapping, map_records
+from models.mapping import Mapped, map_records
+from models.source_sql import compile_mapping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JSON: dict[str, Any] = {

@@ -13,8 +13,9 @@ from contracts.config import Config
 from contracts.errors import ConfigError
 from contracts.loading import parse_config
 from models.identifiers import Pseudonymiser
-from models.mapping import compile_mapping, map_records
+from models.mapping import map_records
 from models.redaction import PATTERNS, redact, without_addresses
+from models.source_sql import compile_mapping
 from tests.models.test_mapping import NOW
 
 SOURCE: dict[str, Any] = {
