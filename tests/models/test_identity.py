@@ -159,3 +159,18 @@ def test_links_lose_nothing(rows: list[Link]):
             if code == number
         ]
         assert (row["first_seen"], row["last_seen"]) == (min(times), max(times))
+
+
+def test_combinations_beyond_64_bits_are_told_apart():
+    """Of five namespaces with 8,191 values each the first weighs 2^52: its values 4,096 apart would be one."""
+    names = [f"id_{place}" for place in range(5)]
+    every = list(range(8191))
+    columns = {name: encode(pa.array([*every, 5, 5]).cast(pa.string())) for name in names}
+    columns["id_0"] = encode(pa.array([*every, 0, 4096]).cast(pa.string()))
+    times = pa.array([START] * 8193, pa.timestamp("us", "UTC"))
+    events = pa.table(columns | {"event_time": times})
+    codes, found = link_events(events, names)
+    assert len(found) == len(set(codes.tolist())) == 8193
+    assert found.take(pa.array(codes)).select(names).to_pylist() == (
+        events.select(names).to_pylist()
+    )
