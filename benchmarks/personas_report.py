@@ -64,8 +64,8 @@ identity, not fewer personas.
 ## Read with care
 
 - On ecom (600 users, 3,723 journeys) two personas of single journeys ("browsers and those who reach the cart") are predicted as well by k-means, then
-  chains, as by the mixture; with more personas k-means' chains learn by heart, the mixture doesn't. Pooling by customer helps neither
-  there, which the measured loyalty (.22) says beforehand; footpath sorts single journeys.
+  chains, as by the mixture; with more personas k-means' chains learn by heart, the mixture hardly. Sorting customers gains little over one chain
+  there, and k-means a little more of it; the measured loyalty (.22) says so beforehand, and footpath sorts single journeys.
 - First-order families favour chains; the scripts do not, and are found best of all.
 """
 
