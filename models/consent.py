@@ -10,8 +10,16 @@ The function depends on the set of statements alone, not on how or when they wer
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
-__all__ = ["Withdrawals"]
+__all__ = ["Withdrawals", "consent_schema"]
+
+
+def consent_schema(namespaces: tuple[str, ...]) -> pa.Schema:
+    """Statements about consent: of whom, when, and whether it is granted."""
+    about = [("source", pa.string()), ("event_id", pa.string()), ("stated_us", pa.int64())]
+    identifiers = [(f"id_{name}", pa.string()) for name in namespaces]
+    return pa.schema([*about, ("granted", pa.bool_()), *identifiers])
 
 
 class Withdrawals:

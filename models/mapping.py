@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +17,15 @@ import pyarrow.compute as pc
 
 from contracts.expressions import Const
 from contracts.sources import Source
+from models.consent import consent_schema
 from models.dictionaries import DICTIONARY, constant, encode, map_values, strip
 from models.identifiers import Pseudonymiser, clean_identifiers
-from models.redaction import drop, holds_address, redact, without_addresses
+from models.redaction import private_ids, private_texts
 from models.refused_values import REFUSED, all_refused
 from models.source_sql import NUMBERS, PLACE, POSITION, TEXT_FIELDS, Mapping, select
 from models.tombstones import Tombstones
 
-__all__ = ["Mapped", "consent_schema", "datable", "map_records"]
+__all__ = ["Mapped", "datable", "map_records"]
 
 _ADVICE = {
     "unreadable_json": "the record is no valid JSON; have the producer send whole documents",
@@ -94,6 +94,8 @@ def map_records(
         is_dead = pc.is_valid(mapped["reason"])
         dead = _dead_letters(mapped.filter(is_dead), mapping)
         mapped = mapped.filter(pc.invert(is_dead))
+    ids = private_ids(mapped["event_id"].combine_chunks(), pseudonymiser)
+    mapped = mapped.set_column(mapped.column_names.index("event_id"), "event_id", ids)
     consents = _consents(mapped, mapping, pseudonymiser, tombstones)
     withheld = 0
     if mapping.source.consent:
@@ -128,13 +130,6 @@ def map_records(
     )
 
 
-def consent_schema(namespaces: tuple[str, ...]) -> pa.Schema:
-    """Statements about consent: of whom, when, and whether it is granted."""
-    about = [("source", pa.string()), ("event_id", pa.string()), ("stated_us", pa.int64())]
-    identifiers = [(f"id_{name}", pa.string()) for name in namespaces]
-    return pa.schema([*about, ("granted", pa.bool_()), *identifiers])
-
-
 def _consents(
     mapped: pa.Table,
     mapping: Mapping,
@@ -149,7 +144,7 @@ def _consents(
         said = said.filter(pa.array(~_erased(said, mapping, tombstones)))
     columns = {
         "source": pa.repeat(mapping.name, len(said)),
-        "event_id": _private_ids(said["event_id"].combine_chunks(), pseudonymiser),
+        "event_id": said["event_id"],
         "stated_us": said["event_us"],
         "granted": said["states"],
     }
@@ -242,47 +237,25 @@ def _without_query(pages: pa.Array) -> pa.Array:
     return strip(pc.replace_substring_regex(pages, r"(?s)[?#].*$", ""))
 
 
-def _private(texts: pa.Array, name: str, mapping: Mapping) -> pa.Array:
-    """Texts of a field as they may be kept."""
-    match mapping.source.free_text.get(name):
-        case "drop":
-            return drop(texts)
-        case "redact":
-            privacy = mapping.config.privacy
-            texts = redact(texts, privacy.redact, privacy.patterns)
-    return without_addresses(texts)
-
-
-def _private_ids(ids: pa.Array, pseudonymiser: Pseudonymiser | None) -> pa.Array:
-    """Ids of events; one that holds an address is replaced by its hash, so that it goes on to tell events apart."""
-    personal = holds_address(ids)
-    if not pc.any(personal).as_py():
-        return ids
-    hashed = [
-        pseudonymiser.digest("event_id", value)
-        if pseudonymiser
-        else sha256(value.encode()).hexdigest()
-        for value in ids.filter(personal).to_pylist()
-    ]
-    return pc.replace_with_mask(ids, personal, pa.array(hashed, pa.string()))
-
-
 def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | None) -> pa.Table:
     """The accepted records in the columns of `events` (without file_id)."""
     config, count = mapping.config, len(mapped)
     have = set(mapped.column_names)
 
+    def private(texts: pa.Array, field: str) -> pa.Array:
+        return private_texts(texts, mapping.source.free_text.get(field), config.privacy)
+
     def dictionary(name: str, clean: Callable[[pa.Array], pa.Array] = strip) -> pa.DictionaryArray:
         if name not in have:
             return pa.nulls(count, DICTIONARY)
-        return map_values(encode(mapped[name]), lambda texts: clean(_private(texts, name, mapping)))
+        return map_values(encode(mapped[name]), lambda texts: clean(private(texts, name)))
 
     channel = mapping.source.channel
     event_us = mapped["event_us"]
     ingest_us = pc.coalesce(mapped["ingest_us"], event_us) if "ingest_us" in have else event_us
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         "source": constant(mapping.name, count),
-        "event_id": _private_ids(mapped["event_id"].combine_chunks(), pseudonymiser),
+        "event_id": mapped["event_id"],
         "event_time": _times(event_us),
         "ingest_time": _times(ingest_us),
         "event_type": dictionary("event_type", pc.utf8_trim_whitespace),
@@ -290,9 +263,7 @@ def _events(mapped: pa.Table, mapping: Mapping, pseudonymiser: Pseudonymiser | N
         if isinstance(channel, Const)
         else dictionary("channel", lambda v: strip(pc.utf8_lower(v))),
         "page": dictionary("page", _without_query),
-        "transaction_id": _private(
-            mapped["transaction_id"].combine_chunks(), "transaction_id", mapping
-        )
+        "transaction_id": private(mapped["transaction_id"].combine_chunks(), "transaction_id")
         if "transaction_id" in have
         else pa.nulls(count, pa.string()),
         "value": mapped["value"] if "value" in have else pa.nulls(count, pa.decimal128(18, 4)),

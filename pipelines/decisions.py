@@ -67,26 +67,23 @@ def read_erasures(lake: Lake) -> tuple[Tombstone, ...]:
     return tuple(found)
 
 
-def forget_decisions(lake: Lake, values: Collection[str]) -> int:
-    """Take decisions that name one of the values out of every log but that of erasures; their number."""
+def forget_decisions(
+    lake: Lake, identifiers: Collection[tuple[str, str]], events: Collection[tuple[str, str]]
+) -> int:
+    """Take decisions about identifiers (namespace, value) and events (source, event_id) out; their number."""
     taken = 0
     for path in sorted((lake.root / "decisions").glob("*.jsonl")):
-        if path.name == _ERASURES:
-            continue
         lines = path.read_text("utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if not _names_one_of(json.loads(line), values)]
+        kept = []
+        for line in lines:
+            said = json.loads(line)
+            about = (said.get("namespace"), said.get("value")) in identifiers
+            if not about and (said.get("source"), said.get("event_id")) not in events:
+                kept.append(line)
         if len(kept) < len(lines):
             write_atomically(path, "".join(kept))
             taken += len(lines) - len(kept)
     return taken
-
-
-def _names_one_of(value: Any, wanted: Collection[str]) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return any(_names_one_of(inner, wanted) for inner in value)
-    return value in wanted
 
 
 @dataclass(frozen=True)

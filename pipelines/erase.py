@@ -134,11 +134,17 @@ def _execute(run: Run) -> dict[str, Any]:
     tables["events"] = kept + data_files(results.get("events", []))
     taken: Counter[tuple[str, str, str]] = Counter()  # by source, file, and place in the ledger
     _rewrite_index(run, results.get("keys", []), taken)
-    _rewrite_quarantine(run, tombstones, taken)
-    _rewrite_consents(run, tombstones)
+    events = {
+        (found["source"], id_) for found in results.get("keys", []) for id_ in found["event_id"]
+    }
+    for source, held in _rewrite_records(run, "quarantine", tombstones):
+        events |= {(source, event_id) for event_id in held["event_id"].to_pylist()}
+        for file_id in held["file_id"].to_pylist():
+            taken[source, file_id, "quarantined"] += 1
+    _rewrite_records(run, "consents", tombstones)
     _rewrite_ledger(run, taken)
     _rewrite_changes(run, erased)
-    decisions = forget_decisions(run.lake, {value for _, value in erased})
+    decisions = forget_decisions(run.lake, set(erased), events)
     counts = Counter[str]()
     for (_, _, place), number in taken.items():
         counts[place] += number
@@ -213,39 +219,22 @@ def _rewrite_index(
     run.draft.tables["event_keys"] = files
 
 
-def _rewrite_quarantine(
-    run: Run, tombstones: Tombstones, taken: Counter[tuple[str, str, str]]
-) -> None:
-    files = []
-    for file in run.draft.tables.get("quarantine", []):
+def _rewrite_records(run: Run, table: str, tombstones: Tombstones) -> list[tuple[str, pa.Table]]:
+    """A small table of records without those of the erased; returns these, with their source."""
+    files, taken = [], []
+    for file in run.draft.tables.get(table, []):
         source = str(file.partition["source"])
         rows = pq.read_table(run.lake.path(file), partitioning=None)
         gone = erased_events(rows, source, run.config.person_namespaces, tombstones)
         if not gone.any():
             files.append(file)
             continue
-        for file_id in rows["file_id"].filter(pa.array(gone)).to_pylist():
-            taken[source, file_id, "quarantined"] += 1
-        path = f"tables/quarantine/source={source}/{run.run_id}-{Path(file.path).stem}.parquet"
-        rest = rows.filter(pa.array(~gone))
-        if len(rest):
-            files.append(write_table(str(run.lake.root), path, rest, source=source))
-    run.draft.tables["quarantine"] = files
-
-
-def _rewrite_consents(run: Run, tombstones: Tombstones) -> None:
-    files = []
-    for file in run.draft.tables.get("consents", []):
-        source = str(file.partition["source"])
-        rows = pq.read_table(run.lake.path(file), partitioning=None)
-        gone = erased_events(rows, source, run.config.person_namespaces, tombstones)
-        if not gone.any():
-            files.append(file)
-            continue
-        path = f"tables/consents/source={source}/{run.run_id}-{Path(file.path).stem}.parquet"
+        taken.append((source, rows.filter(pa.array(gone))))
+        path = f"tables/{table}/source={source}/{run.run_id}-{Path(file.path).stem}.parquet"
         rest = rows.filter(pa.array(~gone))
         files.append(write_table(str(run.lake.root), path, rest, source=source))
-    run.draft.tables["consents"] = files
+    run.draft.tables[table] = files
+    return taken
 
 
 def _rewrite_ledger(run: Run, taken: Counter[tuple[str, str, str]]) -> None:

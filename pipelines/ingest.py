@@ -20,8 +20,8 @@ from contracts.config import Config
 from contracts.errors import ConfigError, InputError
 from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
+from models.consent import consent_schema
 from models.event_keys import power_of_two
-from models.mapping import consent_schema
 from models.source_sql import compile_mapping
 from pipelines.decisions import read_quarantine_orders
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder

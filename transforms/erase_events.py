@@ -52,7 +52,8 @@ class _EraseFile:
         hashes = pa.nulls(int(gone.sum()), pa.uint64())
         erased = events.filter(pa.array(gone)).append_column("record_hash", hashes)
         keys = key_events(erased, source).select(["key", "key_rest"])
-        yield "keys", {"source": source, **keys.to_pydict()}
+        ids = erased["event_id"].to_pylist()
+        yield "keys", {"source": source, "event_id": ids, **keys.to_pydict()}
         rest = rest_of_file(self.root, file, events, ~gone)
         for written in write_events(
             self.root, source, date, self.namespaces, self.attributes, iter([rest])

@@ -12,7 +12,7 @@ from contracts.config import Config
 from contracts.errors import ConfigError
 from pipelines.job import Run
 from tests.pipelines.test_increments import column, deliver, event, project
-from tests.spine import difference, publish, start, table
+from tests.spine import difference, publish, table
 
 CHOICES = {
     "identifiers": {"user_id": "$.u", "email": "$.m"},
@@ -87,7 +87,6 @@ def test_withdrawn_entirely_takes_what_was_before(tmp_path: Path):
     """By configuration, a last word that withdraws ends the past, too."""
     run = delivered(tmp_path, DELIVERIES[:2], withdrawal="entirely")
     assert column(run, "touchpoints", "event_id") == [("e5",)]
-    start(configured(tmp_path))
 
 
 def test_a_word_cannot_grant_and_withdraw(tmp_path: Path):
