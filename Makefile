@@ -32,9 +32,9 @@ build/mermaid/.installed: ## Mermaid's own parser, where there is Node; without 
 test-engine: $(VENV)/.installed $(AIRFLOW_VENV)/.installed build/mermaid/.installed ## worker processes, Airflow, a Flink cluster
 	AIRFLOW=$(abspath $(AIRFLOW_VENV)/bin/airflow) $(BIN)/python -m pytest -m engine
 
-test-browser: $(VENV)/.installed ## the report in Chromium: the one there is, or Playwright's own
+test-browser: $(VENV)/.installed ## the report in Chromium: the one there is, Playwright's own, or Debian's
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
-	command -v chromium || command -v chromium-browser || $(BIN)/playwright install --with-deps chromium
+	command -v chromium || command -v chromium-browser || $(BIN)/playwright install --with-deps chromium || apt-get install --yes chromium
 	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.installed
