@@ -5,7 +5,7 @@ import { findings, project, rows } from "./data.js";
 import { choice, el, heading, table, toggle } from "./dom.js";
 import { query } from "./evidence.js";
 import { findingEvidence, findingFacts, kindOf, scopeOf } from "./map.js";
-import { count, day, interval, measured, money, named, percent } from "./wording.js";
+import { count, day, duration, interval, measured, money, named, percent } from "./wording.js";
 
 const MODELS = ["removal_effect", "shapley", "first", "last", "linear", "position", "time_decay"];
 const credited = { level: "" };
@@ -43,14 +43,15 @@ function changes() {
   if (!known) return null;
   const kpis = rows("changes_kpis").filter((k) => k.value_before !== k.value_now);
   const labels = new Map(rows("measures").map((m) => [m.measure, m]));
-  const shown = (k, value) => k.unit === "share" ? percent(value, 1) : labels.get(k.measure)?.kind === "money" ? money(value, k.unit) : count(value);
+  const told = { share: (v) => percent(v, 1), money, seconds: duration, score: (v) => v.toFixed(2), count };
+  const shown = (k, value) => value === null ? "–" : told[labels.get(k.measure).kind](value, k.unit);
   const found = rows("changes_findings").filter((f) => f.change !== "still" || f.measured_before !== f.measured_now);
   const people = rows("persona_changes").filter((c) => c.change !== "migrated");
   return el("section", { class: "card changes", "aria-label": "What changed" },
     el("h3", {}, "What changed since the version before"),
     el("p", { class: "note" }, `Data then reached to ${day(known.watermark_before)}, now to ${day(known.watermark_now)}: ${count(known.touchpoints_before)} touchpoints became ${count(known.touchpoints_now)}.`),
     kpis.length ? table("Key figures before and now", ["Key figure", { num: "Before" }, { num: "Now" }, { num: "95% interval now" }],
-      kpis.map((k) => [labels.get(k.measure)?.label ?? named(k.measure), shown(k, k.value_before), shown(k, k.value_now), interval(k.low_now, k.high_now)])) : el("p", {}, "The key figures are the same."),
+      kpis.map((k) => [labels.get(k.measure)?.label ?? named(k.measure), shown(k, k.value_before), shown(k, k.value_now), k.low_now === null ? "" : `${shown(k, k.low_now)} to ${shown(k, k.high_now)}`])) : el("p", {}, "The key figures are the same."),
     el("ul", { class: "told" },
       found.map((f) => el("li", {}, el("b", {}, { new: "New: ", gone: "Gone: ", still: "Still there: " }[f.change]), f.sentence, f.change === "still" ? ` Before: ${measured(f.unit, f.measured_before)}.` : "")),
       people.map((c) => el("li", {}, el("b", {}, `Persona ${named(c.change).toLowerCase()}: `), c.sentence)),

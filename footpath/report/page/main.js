@@ -54,11 +54,11 @@ function tiles() {
     return found.find((k) => k.unit === currency) ?? found[0];
   };
   const about = new Map(rows("measures").map((m) => [m.measure, m]));
-  const shown = (k) => !k ? "–" : k.unit === "share" ? percent(k.value, 1) : about.get(k.measure).kind === "money" ? money(k.value, k.unit) : count(k.value);
+  const shown = (k, value = k?.value) => !k ? "–" : k.unit === "share" ? percent(value, 1) : about.get(k.measure).kind === "money" ? money(value, k.unit) : count(value);
   const made = TILES.map((measure) => ({ measure, kpi: pick(kpis, measure), definition: about.get(measure) })).filter(({ kpi }) => kpi);
   return el("ul", { class: "tiles" }, made.map(({ measure, kpi, definition }) => el("li", {}, el("button", { type: "button", class: `tile${measure === "conversion_rate" ? " tile-lead" : ""}`, onclick: () => showEvidence({
     eyebrow: `Key figure · ${slices.get(chosen.slice).label}`, title: definition.label, words: definition.definition,
-    facts: [{ label: "Value", value: shown(kpi), note: kpi.low === null ? "" : `95% interval ${interval(kpi.low, kpi.high)}` },
+    facts: [{ label: "Value", value: shown(kpi), note: kpi.low === null ? "" : `95% interval ${shown(kpi, kpi.low)} to ${shown(kpi, kpi.high)}` },
       kpi.denominator === null ? null : { label: "Denominator", value: count(kpi.denominator), note: definition.denominator }].filter(Boolean),
     sql: [{ label: "The SQL behind it", text: kpiSql(chosen.slice, measure) }],
   }) },
