@@ -15,6 +15,7 @@ __all__ = [
     "LockHeld",
     "NewerWarehouse",
     "Problem",
+    "SchemaBroken",
     "StageOrderError",
     "UnsupportedRunner",
 ]
@@ -84,3 +85,9 @@ class NewerWarehouse(FootpathError):
     """The warehouse was written by a newer footpath, in a layout that is not known here."""
 
     exit_code = 9
+
+
+class SchemaBroken(FootpathError):
+    """A field that a source's events cannot be without has vanished from its new records."""
+
+    exit_code = 10

@@ -47,6 +47,7 @@ FINAL = {
     7: "a stage before this one is missing",
     8: "the Beam runner is refused",
     9: "a newer footpath wrote the warehouse",
+    10: "a source lost a required field",
 }
 """Exit codes that another try would end with again."""
 

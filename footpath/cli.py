@@ -27,7 +27,7 @@ _EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 wrong usage, 3 configuration, 4 input missing, "
     "5 a check failed and nothing was published, 6 the warehouse is locked, "
     "7 a stage before this one is missing, 8 the Beam runner is refused, "
-    "9 a newer footpath wrote the warehouse."
+    "9 a newer footpath wrote the warehouse, 10 a source lost a required field."
 )
 
 app = typer.Typer(

@@ -109,4 +109,7 @@ _quarantine_command(
     "release",
     "Order that held records become events, from the next run on; they may move the watermark.",
 )
-_quarantine_command("drop", "Order that held records are left out for good; they stay counted.")
+_quarantine_command(
+    "drop",
+    "Order that held records are left out while their time is implausible; they stay counted.",
+)

@@ -86,6 +86,7 @@ class _MapSlice:
             "withheld": mapped.withheld,
             "erased": mapped.erased,
             "given": mapped.given,
+            "unmapped": int(np.isin(_reasons(mapped.dead_letters), _NO_TIME_OR_TYPE).sum()),
         }
         yield beam.pvalue.TaggedOutput("counts", counts)
         held = self._located(mapped.quarantine, piece)
@@ -120,6 +121,13 @@ class _MapSlice:
             .add_column(1, "file_id", file_id)
             .sort_by("position")
         )
+
+
+_NO_TIME_OR_TYPE = ("missing_event_time", "bad_event_time", "missing_event_type")
+
+
+def _reasons(dead_letters: pa.Table) -> np.ndarray:
+    return dead_letters["reason"].to_numpy()
 
 
 EVENT_DICTIONARIES = ("source", "event_type", "channel", "currency", "file_id")

@@ -1,0 +1,46 @@
+"""A source that loses a required field stops the run; the published version stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts.config import Config
+from contracts.errors import SchemaBroken
+from contracts.lake import Lake
+from tests.spine import configure, publish, start
+
+RULE = {"touchpoint": "purchase", "stage": "purchase", "when": {"event_type": "buy"}}
+
+
+def project(folder: Path, time: str | dict[str, list[str]] = "$.at") -> Config:
+    source = {
+        "paths": "data/*.jsonl",
+        "format": "jsonl",
+        "channel": {"const": "web"},
+        "fields": {"event_time": time, "event_type": "$.kind"},
+        "identifiers": {"user_id": "$.user"},
+    }
+    return configure(folder, sources={"web": source}, touchpoints=[RULE])
+
+
+def deliver(folder: Path, name: str, time: str) -> None:
+    records = [{time: f"2026-01-01T00:00:{n:02}Z", "kind": "buy", "user": n} for n in range(30)]
+    path = folder / "data" / f"{name}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+
+
+def test_a_renamed_time_stops_the_run_until_the_declaration_follows(tmp_path: Path) -> None:
+    """The producer renames the field: exit code 10, nothing changes; a mended declaration reads all anew."""
+    deliver(tmp_path, "1", "at")
+    publish(project(tmp_path))
+    deliver(tmp_path, "2", "happened_at")
+    with pytest.raises(SchemaBroken, match="event_time or event_type: in none of 30 new") as told:
+        start(project(tmp_path))
+    assert told.value.exit_code == 10
+    assert Lake(tmp_path / "warehouse").published().version == 1
+    mended = publish(project(tmp_path, {"coalesce": ["$.at", "$.happened_at"]}))
+    assert sum(file.rows for file in mended.draft.tables["events"]) == 60
