@@ -74,7 +74,7 @@ def _plan(run: Run, stage: Stage, running: set[str]) -> StagePlan:
         return StagePlan(stage.name, "follows", f"reads {', '.join(changing)}", details)
     if known is None:
         return StagePlan(stage.name, "runs", "it never ran here", details)
-    if stage.is_needed(run):
+    if stage.is_needed(run, stage.fingerprint(run)):
         why = "what it reads has changed since it ran, or its part of the configuration"
         return StagePlan(stage.name, "runs", why, details)
     if stage.name == "publish" and is_unpublished(run):
@@ -84,7 +84,7 @@ def _plan(run: Run, stage: Stage, running: set[str]) -> StagePlan:
 
 def _ingest(run: Run, stage: Stage) -> StagePlan:
     listed = list_files(run.config)
-    if not stage.is_needed(run):
+    if not stage.is_needed(run, stage.fingerprint(run)):
         return StagePlan(stage.name, "skipped", f"{len(listed)} files, all known")
     plan = IngestPlan(run)
     slices = sum(slices_expected(file, run.config) for file in plan.files)

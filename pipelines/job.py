@@ -62,10 +62,10 @@ class Stage:
     due: Callable[[Run], bool] = lambda _: False
     """Whether it must run although nothing it depends on has changed: time has passed, somebody gave an order."""
 
-    def is_needed(self, run: Run) -> bool:
-        """Whether it has anything to do."""
+    def is_needed(self, run: Run, fingerprint: str) -> bool:
+        """Whether it has anything to do, given its fingerprint of now."""
         known = run.draft.stages.get(self.name)
-        return known is None or known.fingerprint != self.fingerprint(run) or self.due(run)
+        return known is None or known.fingerprint != fingerprint or self.due(run)
 
 
 @dataclass
@@ -202,7 +202,7 @@ def run_stage(run: Run, stage: Stage) -> bool:
         "started_at": datetime.now(UTC).isoformat(),
         "rows": 0,
         "bytes": 0,
-        "skipped": not stage.is_needed(run),
+        "skipped": not stage.is_needed(run, fingerprint),
     }
     run.log.append(entry)
     run.counters = {}

@@ -181,7 +181,30 @@ def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ..
         start = io.BytesIO(plain.read(_HEADER_BYTES)).getvalue().decode("utf-8-sig", "replace")
     delimiter = "\t" if source.format == "tsv" else ","
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
-    return tuple(next(csv.reader(io.StringIO(start), delimiter=delimiter, quoting=quoting), ()))
+    return _distinct(next(csv.reader(io.StringIO(start), delimiter=delimiter, quoting=quoting), []))
+
+
+_OURS = ("@position", "@place")
+"""Columns that the reader adds (`models.mapping`)."""
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+    """Column names that can be told apart: one that is empty, ours, or there before is called by its number.
+
+    Case makes no difference to SQL, so it makes none here.
+
+    >>> _distinct(["id", "", "ID", "total"])
+    ('id', 'column 2', 'column 3', 'total')
+    """
+    found: dict[str, str] = {}
+    for number, name in enumerate(names, start=1):
+        given = name.replace("\0", "")
+        if not given.strip() or given.casefold() in (*found, *_OURS):
+            given = f"column {number}"
+        while given.casefold() in found:
+            given += "'"
+        found[given.casefold()] = given
+    return tuple(found.values())
 
 
 def _row_groups(file: SourceFile, file_id: str) -> Iterator[Slice]:

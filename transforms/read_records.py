@@ -300,6 +300,10 @@ def _delimited(
     newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
     lines = first_line + np.searchsorted(newlines, bounds[:-1])
     if skip_header:
+        if source.quoting and len(bounds) > 1 and block[: bounds[1]].count(b'"') % 2:
+            message = "the header opens a quote that nothing closes; quote fields as RFC 4180 does"
+            unreadable = Unreadable(1, "broken_quotes", message, b"")
+            return RawBatch(_columns_of((), columns, ()), (unreadable,))
         bounds, lines = bounds[1:], lines[1:]
     content = block[bounds[0] :]
     if not content.strip(_BLANKS):

@@ -285,3 +285,27 @@ def test_the_same_content_has_the_same_id_and_slices_tile_the_file(tmp_path: Pat
     ends = [piece.end for piece in plans[0].slices]
     assert [piece.start for piece in plans[0].slices] == [0, *ends[:-1]]
     assert (len(ends) > 10, ends[-1]) == (True, 300)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["id,,at,", "id,at,at,AT", "@position,id,at,@place", "\ufeffid,at\0,x,y", "", '"", " ",,', "column 2,,a,b"],
+)  # fmt: skip
+def test_any_header_gives_columns_that_can_be_told_apart(tmp_path: Path, header: str):
+    """Empty, repeated and reserved names become numbers; no header stops the file from being read."""
+    file = tmp_path / "a.csv"
+    file.write_text(f"{header}\n1,2,3,4\n", encoding="utf-8")
+    project = config(file, format="csv")
+    (piece,) = planned(file, project).slices
+    assert len(piece.columns) == len({name.casefold() for name in piece.columns})
+    assert all(name.strip() and not name.startswith("@") for name in piece.columns)
+    batches = read_slice(piece, project.sources["s"], slice_bytes=1 << 20, max_record_bytes=1 << 20)
+    assert sum(batch.records for batch in batches) == 1
+
+
+def test_a_header_whose_quote_is_never_closed_is_told(tmp_path: Path):
+    """It takes the whole file with it, which must not pass for an empty one."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(b'"id,at\n1,2\n')
+    records, unreadable = read(file, format="csv")
+    assert (records, unreadable) == ([], [(1, "broken_quotes")])
