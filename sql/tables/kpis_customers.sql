@@ -1,8 +1,13 @@
 -- grain: period x segment x measure; rows of `kpis` that tell of customers over time
 -- invariants: of a period, new + current + returning + resurrected are the customers with a session in it; with at_risk and
 --   dormant they are all customers seen until its end; only periods that are over at the watermark are told
+-- With `min_group` there are none: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
-WITH lengths (period) AS (VALUES ('month'), ('week')),
+WITH lengths AS (
+    SELECT period
+    FROM (VALUES ('month'), ('week')) AS t (period)
+    WHERE (SELECT min_group FROM lake.settings) = 0
+),
 
 active AS (
     SELECT DISTINCT

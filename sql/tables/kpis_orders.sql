@@ -1,7 +1,17 @@
 -- grain: period x segment x measure; rows of `kpis` that tell how soon and how often people order
 -- invariants: customers with repeat orders <= customers with orders; low <= value <= high
+-- With `min_group` only those of all journeys over the whole time: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
-WITH periods (period) AS (VALUES ('all'), ('month'), ('week')),
+WITH periods AS (
+    SELECT period
+    FROM (VALUES ('all'), ('month'), ('week')) AS t (period)
+    WHERE period = 'all' OR (SELECT min_group FROM lake.settings) = 0
+),
+
+slices AS (
+    FROM lake.kpi_segments
+    WHERE segment = 'all' OR (SELECT min_group FROM lake.settings) = 0
+),
 
 first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
 
@@ -24,7 +34,7 @@ customers_by_period AS (
         customer_id,
         bool_or(repeats) AS repeats
     FROM numbered
-    JOIN lake.kpi_segments USING (journey_id)
+    JOIN slices USING (journey_id)
     CROSS JOIN periods
     CROSS JOIN first_day
     GROUP BY ALL
@@ -45,7 +55,7 @@ waits AS (
         list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at)) AS sorted,
         count(*) AS n
     FROM journeys
-    JOIN lake.kpi_segments USING (journey_id)
+    JOIN slices USING (journey_id)
     CROSS JOIN periods
     CROSS JOIN first_day
     WHERE converted

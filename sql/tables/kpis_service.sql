@@ -1,8 +1,18 @@
 -- grain: period x segment x measure; rows of `kpis` that tell what customers say, and how often they must ask
 -- invariants: 0 <= csat <= 1; -100 <= nps <= 100; low <= value <= high; answers of the stages add up to those of all
 -- Beside the segments of journeys, 'stage' and 'channel' are those of the touchpoint itself.
+-- With `min_group` only those of all journeys over the whole time: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
-WITH periods (period) AS (VALUES ('all'), ('month'), ('week')),
+WITH periods AS (
+    SELECT period
+    FROM (VALUES ('all'), ('month'), ('week')) AS t (period)
+    WHERE period = 'all' OR (SELECT min_group FROM lake.settings) = 0
+),
+
+slices AS (
+    FROM lake.kpi_segments
+    WHERE segment = 'all' OR (SELECT min_group FROM lake.settings) = 0
+),
 
 first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
 
@@ -50,11 +60,11 @@ told AS (
 sliced AS (
     SELECT segment, segment_value, event_time, measure, answer
     FROM told
-    JOIN lake.kpi_segments USING (journey_id)
+    JOIN slices USING (journey_id)
     UNION ALL
-    SELECT 'stage', stage, event_time, measure, answer FROM told
+    SELECT 'stage', stage, event_time, measure, answer FROM told WHERE (SELECT min_group FROM lake.settings) = 0
     UNION ALL
-    SELECT 'channel', channel, event_time, measure, answer FROM told
+    SELECT 'channel', channel, event_time, measure, answer FROM told WHERE (SELECT min_group FROM lake.settings) = 0
 ),
 
 counted AS (
