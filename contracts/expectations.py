@@ -38,8 +38,10 @@ __all__ = [
 ]
 
 DERIVED = (
-    "data_quality", "first_visits", "journey_steps", "kpi_definitions", "kpis", "map_cells", "pain_point_journeys",
-    "settings", "stage_order",
+    "data_quality", "dim_customer", "dim_date", "dim_persona", "dim_stage", "dim_touchpoint", "fct_journey",
+    "fct_session", "fct_touchpoint", "fct_transition", "first_visits", "journey_flow", "journey_letters",
+    "journey_steps", "journey_walks", "kpi_definitions", "kpis", "map_cells", "map_slices", "pain_point_journeys",
+    "settings", "slices", "stage_order",
 )  # fmt: skip
 """Tables and views that publication computes beside those of the lake."""
 
