@@ -1,7 +1,8 @@
 """Quarantine: which records are held, and which of them are let go by time or by order.
 
 A record is held if its time is implausible. It becomes an event when the declared present has moved past it, or
-when somebody releases it; one that is dropped stays in the table, marked, so that nothing is lost from the sums.
+when somebody releases it; one that is dropped stays in the table, marked, so that nothing is lost from the sums,
+for as long as its time is implausible.
 Orders name events (source and event_id) and are looked up whenever such a record is met, in a new file or among those
 held, so that it does not matter which came first. The table keeps the hash of the raw record (which is not
 published): a released record competes with copies of its event as if it had just been read.
@@ -101,9 +102,7 @@ def _free(rows: pa.Table, orders: Orders, now_us: int) -> pa.Array:
     times = rows["event_time"].cast(pa.int64())
     passed = pc.and_(pc.equal(rows["reason"], "in_future"), pc.less_equal(times, now_us))
     released = pc.is_in(rows["event_id"], pa.array(sorted(orders.released), pa.string()))
-    dropped = pc.is_in(rows["event_id"], pa.array(sorted(orders.dropped), pa.string()))
-    free = pc.and_(pc.or_(passed, released), pc.invert(dropped))
-    return pc.fill_null(pc.and_(free, datable(times)), False)
+    return pc.fill_null(pc.and_(pc.or_(passed, released), datable(times)), False)
 
 
 def _by_file(source: str, rows: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
@@ -135,9 +134,7 @@ def _write_held(run: Run, rows: pa.Table, name: str) -> DataFile:
     target = run.lake.root / path
     target.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(rows, target, compression="zstd")
-    waits = rows.filter(
-        pc.and_(pc.equal(rows["reason"], "in_future"), pc.is_null(rows["decision"]))
-    )
+    waits = rows.filter(pc.equal(rows["reason"], "in_future"))
     times = waits["event_time"].cast(pa.int64()).to_numpy()
     next_us = int(np.min(times)) if len(times) else None
     meta = {"next_us": next_us, "orders": orders.fingerprint}

@@ -32,7 +32,7 @@ FROM range(7) r(i);
 
 CREATE TABLE quarantine AS
 SELECT * REPLACE (event_id || 'q' AS event_id, event_time + INTERVAL 50 YEAR AS event_time),
-    'in_future' AS reason
+    row_number() OVER (ORDER BY event_id) AS position, 1 AS place, 'in_future' AS reason
 FROM events ORDER BY event_id LIMIT 4;
 
 CREATE TABLE ingest_ledger AS
