@@ -65,6 +65,8 @@ def main() -> None:
         full, stages = _run(project)
         _deliver(raw, project, lambda day: day == new_day)
         day, day_stages = _run(project)
+        if day_stages["publish"]["skipped"]:
+            sys.exit(f"nothing was delivered on {new_day}: ask for more events")
         _report(project, (full, day), (stages, day_stages))
         if given.refresh:
             before = _digest(project)
