@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from contracts import config as config_module
+from contracts import config, sources
 from contracts.config import END_NODES, OTHER, PERIODS, PERSONA, Config
 from contracts.errors import ConfigError, Problem
 from contracts.expectations import suite_mistakes
@@ -210,8 +210,12 @@ def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
             annotation = str(model.model_fields[part].annotation)
             if "contracts.expressions" in annotation:
                 return None
-            inner = (getattr(config_module, n, None) for n in re.findall(r"[A-Z]\w+", annotation))
-            found = [m for m in inner if isinstance(m, type) and issubclass(m, BaseModel)]
+            inner = (vars(sources) | vars(config)).get
+            found = [
+                m
+                for m in map(inner, re.findall(r"[A-Z]\w+", annotation))
+                if isinstance(m, type) and issubclass(m, BaseModel)
+            ]
             model = found[0] if found else model
     return model
 

@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 
 from contracts.lake import DataFile
 from contracts.schemas import table_schema
-from models.dictionaries import encode
+from models.dictionaries import DICTIONARY, encode
 from models.mapping import datable
+from models.refused_values import REFUSED
 from pipelines.decisions import Orders, read_quarantine_orders
 from pipelines.job import Run
 from transforms.map_slices import EVENT_DICTIONARIES
@@ -110,6 +111,9 @@ def _by_file(source: str, rows: pa.Table) -> Iterator[tuple[str, str, pa.Table]]
     record_hash = pc.fill_null(rows["record_hash"], pa.scalar(0, pa.uint64()))
     rows = rows.drop_columns(["reason", "decision", "position", "place", "record_hash"])
     rows = rows.append_column("record_hash", record_hash)
+    rows = rows.append_column(
+        REFUSED, pa.nulls(len(rows), DICTIONARY)
+    )  # not kept with held records
     for name in EVENT_DICTIONARIES:
         rows = rows.set_column(rows.column_names.index(name), name, encode(rows[name]))
     for file_id in sorted(pc.unique(rows["file_id"].cast(pa.string())).to_pylist()):
