@@ -73,6 +73,7 @@ def test_events_between_withdrawal_and_new_consent_are_left_out(tmp_path: Path):
     assert sum(row["withheld"] for row in ledger) == 2, "records that do not grant consent"
 
 
+@pytest.mark.engine
 def test_the_order_of_deliveries_does_not_matter(tmp_path: Path):
     """A withdrawal that comes late reaches events of long ago; a new consent brings them back."""
     runs = []
