@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -232,7 +232,8 @@ def _rewrite_records(run: Run, table: str, tombstones: Tombstones) -> list[tuple
         taken.append((source, rows.filter(pa.array(gone))))
         path = f"tables/{table}/source={source}/{run.run_id}-{Path(file.path).stem}.parquet"
         rest = rows.filter(pa.array(~gone))
-        files.append(write_table(str(run.lake.root), path, rest, source=source))
+        written = write_table(str(run.lake.root), path, rest, source=source)
+        files.append(replace(written, meta=file.meta))
     run.draft.tables[table] = files
     return taken
 

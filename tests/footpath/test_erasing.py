@@ -266,9 +266,7 @@ def test_a_killed_erasure_is_completed(
     else:
         run_stages(household, STAGES, ())
     assert places_of(household.warehouse, texts, numbers) == []
-    left = Lake(household.warehouse).published().version
-    # A run that completes it may publish once more, under the same tombstones.
-    assert {int(v.name) for v in (household.warehouse / "versions").iterdir()} <= {left - 1, left}
+    assert len(list((household.warehouse / "versions").iterdir())) == 1
     list(check_project(household))
     lines = (household.warehouse / "decisions/erasures.jsonl").read_text().splitlines()
     assert len(lines) == 1, "one tombstone, however often it was said"
