@@ -21,9 +21,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 __all__ = [
-    "COUNTS_SCHEMA", "codes", "count_by", "counts_rows", "encode", "join_counts", "merge_counts",
+    "COUNTS_SCHEMA", "NONE", "codes", "count_by", "counts_rows", "encode", "join_counts", "merge_counts",
     "starts", "sum_by",
 ]  # fmt: skip
+
+NONE = "(none)"
+"""Segment value of journeys that have none."""
 
 _CODE = pa.dictionary(pa.int32(), pa.string())
 _TEXTS = ("level", "segment", "segment_value", "source_node", "target_node", "measure")

@@ -19,8 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.config import SMALL
-from models.counts import codes
-from models.transition_counts import NONE
+from models.counts import NONE, codes
 
 __all__ = ["Size", "fold", "group_sizes", "to_fold"]
 

@@ -50,9 +50,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.absorbing_chain import START
-from models.counts import codes, count_by, counts_rows, join_counts, starts, sum_by
+from models.counts import NONE, codes, count_by, counts_rows, join_counts, starts, sum_by
 from models.journey_walks import walk
-from models.transition_counts import NONE
 
 __all__ = ["POSITIONS", "UNIT", "count_steps", "first_day"]
 

@@ -47,16 +47,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.absorbing_chain import START
-from models.counts import codes, counts_rows, join_counts, starts, sum_by
+from models.counts import NONE, codes, counts_rows, join_counts, starts, sum_by
 from models.customer_groups import GROUPS
 from models.dwell import BINS, bin_seconds
 from models.journey_walks import OUTCOMES, Visits, Walks, visits, walk
 from models.satisfaction import Answers, answers_of, before_last
 
-__all__ = ["NONE", "TURN", "count_transitions"]
-
-NONE = "(none)"
-"""Segment value of journeys that have none."""
+__all__ = ["TURN", "count_transitions"]
 
 TURN = "\x1f"
 """Stands between the two nodes that `source_node` holds in the measure ``turns``."""

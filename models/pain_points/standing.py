@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 
 from contracts.sql_text import literal
 from models.absorbing_chain import START
+from models.counts import NONE
 from models.intervals import benjamini_hochberg
 from models.pain_points.daily import Key, StepCounts
 from models.pain_points.evidence import (
@@ -52,7 +53,6 @@ from models.pain_points.evidence import (
 )
 from models.pain_points.finding import Contrast, Finding
 from models.pain_points.settings import Outcomes, Settings
-from models.transition_counts import NONE
 
 __all__ = ["find_standing"]
 
