@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,18 +173,19 @@ def _reads(
     connection: duckdb.DuckDBPyConnection, files: Iterable[Statement]
 ) -> dict[str, list[str]]:
     """What the SQL of each table, view and macro reads; views of the lake are nobody's table."""
+    macros = {file.name for file in statements("table_macros")}
     found: dict[str, set[str]] = {}
     for file in files:
         if opened := _OPENS.search(file.text):
             select = file.text[opened.end() :].partition(";\n")[0].rstrip(";\n")
             ((parsed,),) = connection.execute("SELECT json_serialize_sql(?)", [select]).fetchall()
             mine = found.setdefault(next(filter(None, opened.groups())), set())
-            mine |= _tables(json.loads(parsed))
+            mine |= _tables(json.loads(parsed), macros)
     return {name: sorted(reads) for name, reads in found.items()}
 
 
-def _tables(parsed: Any) -> set[str]:
-    """Tables without a schema in a parsed SELECT, less the names that its WITH gives."""
+def _tables(parsed: Any, macros: Set[str]) -> set[str]:
+    """Tables without a schema and `macros` in a parsed SELECT, less the names that its WITH gives."""
     found: set[str] = set()
     given: set[str] = set()
     waiting = [parsed]
@@ -193,6 +194,8 @@ def _tables(parsed: Any) -> set[str]:
         if isinstance(part, dict):
             if part.get("type") == "BASE_TABLE" and not part["schema_name"]:
                 found.add(part["table_name"])
+            elif part.get("type") == "TABLE_FUNCTION":
+                found |= macros & {part["function"]["function_name"]}
             given |= {entry["key"] for entry in part.get("cte_map", {}).get("map", [])}
             waiting += part.values()
         elif isinstance(part, list):

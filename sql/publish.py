@@ -251,7 +251,11 @@ def _declare_segments(
     columns: Iterable[str],
     small_groups: Mapping[str, Sequence[str]],
 ) -> None:
-    """Views of the slices the graph was built for, 'all' among them; ``lake.kpi_segments`` adds personas."""
+    """Views of the slices the graph was built for, 'all' among them, and of the periods of KPIs.
+
+    ``lake.kpi_segments`` adds personas. With `min_group`, ``lake.told_segments`` and ``lake.told_periods``
+    hold all journeys over the whole time alone, for measures whose sums would tell small cells.
+    """
     found = {
         segment
         for (segment,) in connection.execute(
@@ -279,6 +283,15 @@ def _declare_segments(
             if segment in known
         ]
         connection.execute(f"CREATE VIEW lake.{view} AS {' UNION ALL '.join([everyone, *slices])}")
+    connection.execute(
+        "CREATE VIEW lake.kpi_periods AS SELECT period, min(started_at)::DATE AS first_day "
+        "FROM lake.journeys CROSS JOIN (VALUES ('all'), ('month'), ('week')) AS t (period) GROUP BY period"
+    )
+    for kind in ("segment", "period"):
+        connection.execute(
+            f"CREATE VIEW lake.told_{kind}s AS FROM lake.kpi_{kind}s "
+            f"WHERE {kind} = 'all' OR (SELECT min_group FROM lake.settings) = 0"
+        )
 
 
 def _build(

@@ -29,10 +29,6 @@ ordered AS (
     WHERE converts
 ),
 
-periods (period) AS (VALUES ('all'), ('month'), ('week')),
-
-first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
-
 -- Periods and segments are spread over daily sums, not over rows.
 journeys_by_day AS (
     SELECT
@@ -80,7 +76,7 @@ customers_by_day AS (
 journeys_by_period AS (
     SELECT
         period,
-        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        period_start(period, first_day, days.day) AS start,
         segment,
         segment_value,
         sum(journeys)::BIGINT AS journeys,
@@ -89,28 +85,26 @@ journeys_by_period AS (
         sum(mature)::BIGINT AS mature,
         sum(in_time)::BIGINT AS in_time
     FROM journeys_by_day AS days
-    CROSS JOIN periods
-    CROSS JOIN first_day
+    CROSS JOIN lake.kpi_periods
     GROUP BY ALL
 ),
 
 sessions_by_period AS (
     SELECT
         period,
-        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        period_start(period, first_day, days.day) AS start,
         segment,
         segment_value,
         sum(sessions)::BIGINT AS sessions
     FROM sessions_by_day AS days
-    CROSS JOIN periods
-    CROSS JOIN first_day
+    CROSS JOIN lake.kpi_periods
     GROUP BY ALL
 ),
 
 orders_by_period AS (
     SELECT
         period,
-        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        period_start(period, first_day, days.day) AS start,
         segment,
         segment_value,
         currency,
@@ -119,21 +113,19 @@ orders_by_period AS (
         sum(revenue) AS revenue,
         sum(squares) AS squares
     FROM orders_by_day AS days
-    CROSS JOIN periods
-    CROSS JOIN first_day
+    CROSS JOIN lake.kpi_periods
     GROUP BY ALL
 ),
 
 customers_by_period AS (
     SELECT
         period,
-        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, days.day)::DATE END AS start,
+        period_start(period, first_day, days.day) AS start,
         segment,
         segment_value,
         count(DISTINCT customer_id) AS customers
     FROM customers_by_day AS days
-    CROSS JOIN periods
-    CROSS JOIN first_day
+    CROSS JOIN lake.kpi_periods
     GROUP BY ALL
 ),
 

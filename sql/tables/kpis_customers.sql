@@ -3,13 +3,7 @@
 --   dormant they are all customers seen until its end; only periods that are over at the watermark are told
 -- With `min_group` there are none: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
-WITH lengths AS (
-    SELECT period
-    FROM (VALUES ('month'), ('week')) AS t (period)
-    WHERE (SELECT min_group FROM lake.settings) = 0
-),
-
-active AS (
+WITH active AS (
     SELECT DISTINCT
         period,
         date_trunc(period, event_time)::DATE AS start,
@@ -19,8 +13,8 @@ active AS (
         customer_id
     FROM touchpoints
     JOIN lake.kpi_segments USING (journey_id)
-    CROSS JOIN lengths
-    WHERE session_step = 1
+    CROSS JOIN lake.told_periods
+    WHERE session_step = 1 AND period <> 'all'
 ),
 
 placed AS (

@@ -2,20 +2,7 @@
 -- invariants: customers with repeat orders <= customers with orders; low <= value <= high
 -- With `min_group` only those of all journeys over the whole time: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
-WITH periods AS (
-    SELECT period
-    FROM (VALUES ('all'), ('month'), ('week')) AS t (period)
-    WHERE period = 'all' OR (SELECT min_group FROM lake.settings) = 0
-),
-
-slices AS (
-    FROM lake.kpi_segments
-    WHERE segment = 'all' OR (SELECT min_group FROM lake.settings) = 0
-),
-
-first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
-
-numbered AS (
+WITH numbered AS (
     SELECT
         journey_id,
         customer_id,
@@ -28,15 +15,14 @@ numbered AS (
 customers_by_period AS (
     SELECT
         period,
-        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, event_time)::DATE END AS start,
+        period_start(period, first_day, event_time) AS start,
         segment,
         segment_value,
         customer_id,
         bool_or(repeats) AS repeats
     FROM numbered
-    JOIN slices USING (journey_id)
-    CROSS JOIN periods
-    CROSS JOIN first_day
+    JOIN lake.told_segments USING (journey_id)
+    CROSS JOIN lake.told_periods
     GROUP BY ALL
 ),
 
@@ -49,15 +35,14 @@ repeated AS (
 waits AS (
     SELECT
         period,
-        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, converted_at)::DATE END AS start,
+        period_start(period, first_day, converted_at) AS start,
         segment,
         segment_value,
         list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at)) AS sorted,
         count(*) AS n
     FROM journeys
-    JOIN slices USING (journey_id)
-    CROSS JOIN periods
-    CROSS JOIN first_day
+    JOIN lake.told_segments USING (journey_id)
+    CROSS JOIN lake.told_periods
     WHERE converted
     GROUP BY ALL
 )

@@ -3,21 +3,8 @@
 -- Beside the segments of journeys, 'stage' and 'channel' are those of the touchpoint itself.
 -- With `min_group` only those of all journeys over the whole time: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
-WITH periods AS (
-    SELECT period
-    FROM (VALUES ('all'), ('month'), ('week')) AS t (period)
-    WHERE period = 'all' OR (SELECT min_group FROM lake.settings) = 0
-),
-
-slices AS (
-    FROM lake.kpi_segments
-    WHERE segment = 'all' OR (SELECT min_group FROM lake.settings) = 0
-),
-
-first_day (day) AS (SELECT min(started_at)::DATE FROM journeys),
-
--- Answers between 0 and 1, in billionths: exact, so that no order of rows matters.
-answered AS (
+-- Answers are between 0 and 1; summed in billionths: exact, so that no order of rows matters.
+WITH answered AS (
     SELECT journey_id, stage, channel, event_time, 'csat' AS measure, csat AS answer
     FROM touchpoints
     WHERE isfinite(csat)
@@ -60,7 +47,7 @@ told AS (
 sliced AS (
     SELECT segment, segment_value, event_time, measure, answer
     FROM told
-    JOIN slices USING (journey_id)
+    JOIN lake.told_segments USING (journey_id)
     UNION ALL
     SELECT 'stage', stage, event_time, measure, answer FROM told WHERE (SELECT min_group FROM lake.settings) = 0
     UNION ALL
@@ -70,7 +57,7 @@ sliced AS (
 counted AS (
     SELECT
         period,
-        CASE period WHEN 'all' THEN first_day.day ELSE date_trunc(period, event_time)::DATE END AS start,
+        period_start(period, first_day, event_time) AS start,
         segment,
         segment_value,
         measure,
@@ -78,8 +65,7 @@ counted AS (
         sum(round(answer * 1e9)::BIGINT) / 1e9 AS total,
         sum(round(answer * answer * 1e9)::BIGINT) / 1e9 AS squares
     FROM sliced
-    CROSS JOIN periods
-    CROSS JOIN first_day
+    CROSS JOIN lake.told_periods
     GROUP BY ALL
 )
 

@@ -60,7 +60,8 @@ def test_the_lineage_is_that_of_the_sql(entries: list[Entry]) -> None:
     names = {entry.name for entry in entries}
     assert {name for pair in pairs for name in pair} <= names
     assert ("touchpoints", "fct_touchpoint") in pairs
-    assert ("journey_walks", "paths_from") in pairs
+    assert ("journey_walks", "paths_around") in pairs
+    assert ("paths_around", "paths_from") in pairs
     assert ("touchpoints", "kpis") in pairs
     reached, before = set(), {target: {s for s, t in pairs if t == target} for _, target in pairs}
     while ready := {n for n in names - reached if before.get(n, set()) <= reached}:

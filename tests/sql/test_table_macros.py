@@ -180,22 +180,26 @@ def test_a_funnel_is_what_trying_all_choices_gives(
 def test_paths_are_those_of_every_arrival(
     con: duckdb.DuckDBPyConnection, world: list[Journey], moves: int, name: str
 ) -> None:
-    """Onwards and backwards: arrivals, journeys and customers of each path."""
+    """Onwards, backwards and both ways: arrivals, journeys and customers of each path."""
     fill(con, world)
     if not any(name in j.whole for j in world):
         return
-    after, before = defaultdict(list), defaultdict(list)
-    for journey in world:
-        for place, other in enumerate(journey.whole):
-            if other == name:
-                after[" > ".join(journey.whole[place : place + moves + 1])].append(journey)
-                before[" > ".join(journey.whole[max(0, place - moves) : place + 1])].append(journey)
-    for macro, paths in (("paths_from", after), ("paths_to", before)):
-        if macro == "paths_to" and name == "START":
-            continue
+    ways = {
+        "paths_from($1, moves := $2)": (0, moves),
+        "paths_to($1, moves := $2)": (moves, 0),
+        "paths_around($1, $2, $2)": (moves, moves),
+    }
+    if name == "START":
+        del ways["paths_to($1, moves := $2)"], ways["paths_around($1, $2, $2)"]
+    for macro, (back, on) in ways.items():
+        paths = defaultdict(list)
+        for journey in world:
+            for place, other in enumerate(journey.whole):
+                if other == name:
+                    way = journey.whole[max(0, place - back) : place + on + 1]
+                    paths[" > ".join(way)].append(journey)
         found = con.execute(
-            f"SELECT path, arrivals, journeys, customers, share FROM {macro}($1, moves := $2)",
-            [name, moves],
+            f"SELECT path, arrivals, journeys, customers, share FROM {macro}", [name, moves]
         ).fetchall()
         total = sum(map(len, paths.values()))
         assert sorted(found) == sorted(
