@@ -5,13 +5,13 @@ hands out just the columns that some expectations read, as arrays of numpy and A
 other (docs/adr/0011). Great Expectations takes seconds to import: this module imports it when there is something to
 validate and never before.
 
-Its results are rows of ``data_quality`` and pages of *Data Docs* beside the database. It is told to send no usage data.
+Its results are rows of ``data_quality`` and pages of *Data Docs* beside the database (`footpath.data_docs`). It is
+told to send no usage data.
 """
 
 from __future__ import annotations
 
 import contextlib
-import html
 import logging
 import os
 import warnings
@@ -27,12 +27,10 @@ import pyarrow as pa
 
 from contracts.expectations import Expectation, Suite
 from contracts.sql_text import identifier
+from footpath.data_docs import write_data_docs
 from sql.check import CheckResult
 
-__all__ = ["DATA_DOCS", "import_library", "validate"]
-
-DATA_DOCS = Path("data_docs")
-"""Folder of the pages, beside the database."""
+__all__ = ["import_library", "validate"]
 
 _SHOWN = 5
 _NO_COLUMN: tuple[str, ...] = ()
@@ -113,7 +111,7 @@ def validate(
     list of CheckResult
         One for each expectation and column, in the order of the suites.
     """
-    context = _context(docs)
+    context = _context()
     found: list[CheckResult] = []
     answers: dict[str, list[Any]] = {}
     for name, suite in suites.items():
@@ -122,12 +120,12 @@ def validate(
         found += [
             _result(name, one, answer) for one, answer in zip(asked, answers[name], strict=True)
         ]
-    _write_docs(context, answers, run_id)
+    write_data_docs(docs, answers, run_id)
     return found
 
 
-def _context(docs: Path) -> Any:
-    """Great Expectations' state, in memory; its pages go to a folder."""
+def _context() -> Any:
+    """Great Expectations' state, in memory."""
     library = import_library()
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -135,20 +133,8 @@ def _context(docs: Path) -> Any:
         ProgressBarsConfig,
     )
 
-    defaults = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
-    pages = {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {
-            "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(docs.resolve()),
-        },
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "site_section_builders": {"expectations": "None"},  # they stand beside the results
-    }
     config = DataContextConfig(
-        store_backend_defaults=defaults,
-        data_docs_sites={"footpath": pages},
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
         progress_bars=ProgressBarsConfig(globally=False),
         analytics_enabled=False,
     )
@@ -256,7 +242,7 @@ def _ask(context: Any, name: str, frame: Any, configurations: list[Any]) -> list
 def _unreadable(configuration: Any, message: str) -> Any:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
-    failure = {"raised_exception": True, "exception_message": message, "exception_traceback": None}
+    failure = {"raised_exception": True, "exception_message": message, "exception_traceback": ""}
     return ExpectationValidationResult(
         success=False, expectation_config=configuration, result={}, exception_info=failure
     )
@@ -290,59 +276,3 @@ def _failure(told: Mapping[str, Any]) -> str:
     """Why an expectation could not be asked; Great Expectations may tell it once for each metric."""
     told = told if "exception_message" in told else next(iter(told.values()))
     return f"could not be asked: {str(told['exception_message']).splitlines()[0]}"
-
-
-def _escaped(value: Any) -> Any:
-    """Text within a result as text of HTML."""
-    if isinstance(value, str):
-        return html.escape(value)
-    if isinstance(value, dict):
-        return {key: _escaped(inner) for key, inner in value.items()}
-    return [_escaped(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _write_docs(context: Any, answers: Mapping[str, list[Any]], run_id: str) -> None:
-    """A page for every suite and an index, as Great Expectations writes them."""
-    from great_expectations.core import ExpectationSuite, RunIdentifier
-    from great_expectations.core.expectation_validation_result import (
-        ExpectationSuiteValidationResult,
-    )
-    from great_expectations.data_context.types.resource_identifiers import (
-        ExpectationSuiteIdentifier,
-        ValidationResultIdentifier,
-    )
-
-    moment = datetime.now(UTC)
-    run = RunIdentifier(run_name=run_id, run_time=moment)
-    for name, results in answers.items():
-        for result in results:  # the pages show values as they are
-            result.result = _escaped(result.result)
-            result.exception_info = _escaped(result.exception_info)
-        context.suites.add(ExpectationSuite(name=name))
-        held = sum(bool(result.success) for result in results)
-        key = ValidationResultIdentifier(ExpectationSuiteIdentifier(name), run, name)
-        whole = ExpectationSuiteValidationResult(
-            success=held == len(results),
-            results=results,
-            suite_name=name,
-            statistics={
-                "evaluated_expectations": len(results),
-                "successful_expectations": held,
-                "unsuccessful_expectations": len(results) - held,
-                "success_percent": 100 * held / len(results),
-            },
-            meta={
-                "run_id": run,
-                "validation_time": moment.isoformat(),
-                "active_batch_definition": {
-                    "datasource_name": "footpath",
-                    "data_connector_name": "published",
-                    "data_asset_name": name,
-                    "batch_identifiers": {},
-                },
-            },
-        )
-        context.validation_results_store.set(key, whole)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context.build_data_docs()

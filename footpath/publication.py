@@ -51,7 +51,8 @@ def _fingerprint(run: Run) -> str:
 
 
 def _execute(run: Run) -> dict[str, Any]:
-    from footpath.expecting import DATA_DOCS, import_library, validate
+    from footpath.data_docs import DATA_DOCS
+    from footpath.expecting import import_library, validate
     from footpath.report import build_report
     from sql.publish import publish_database
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -81,17 +82,21 @@ def test_a_query_is_expected_of_like_a_table(
 def test_data_docs_show_every_suite_and_escape_values(
     shop: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    """The pages hold the unexpected values as text, never as HTML."""
+    """The pages hold the unexpected values as text, never as HTML, and load nothing from anywhere."""
     asked(
         shop,
         tmp_path,
         {"expect": "expect_column_values_to_be_in_set", "column": "channel", "value_set": ["web"]},
     )
-    assert (tmp_path / "docs" / "index.html").is_file()
-    (page,) = (tmp_path / "docs" / "validations").rglob("*.html")
-    text = page.read_text("utf-8")
+    index = (tmp_path / "docs" / "index.html").read_text("utf-8")
+    assert '<td>✗</td><td><a href="validations/orders.html">orders</a></td><td>0 of 1</td>' in index
+    text = (tmp_path / "docs" / "validations" / "orders.html").read_text("utf-8")
     assert "fax" in text
     assert "<b>fax</b>" not in text
+    for page in (index, text):
+        assert (
+            re.findall(r"<(?:link|script|img|iframe)[^>]*(?:src|href)=[^>]*>|@import", page) == []
+        )
 
 
 def test_nothing_is_sent(
