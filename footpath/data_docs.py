@@ -28,7 +28,8 @@ _OTHER_PAGE = re.compile(r'href="(?:\.\./)+[^"]*"')
 _STYLE = """<style>
 :root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% } th, td { border-bottom: 1px solid #8886; padding: .3rem .6rem; text-align: left }
+table { border-collapse: collapse; width: 100% }
+th, td { border-bottom: 1px solid #8886; padding: .3rem .6rem; text-align: left }
 .navbar, .col-md-2, .modal, button { display: none }
 .fa-check-circle::before { content: "✓" } .fa-times::before { content: "✗"; color: #d33 }
 .badge { background: #8883; border-radius: .3rem; padding: 0 .3rem }
