@@ -25,7 +25,7 @@ from models.engine import query
 from models.hexadecimal import hex_text
 from models.identifier_hashes import identifier_hash
 from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
-from models.link_columns import LinkReader, column_of, texts_at
+from models.link_columns import LinkReader, texts_at
 from models.refused_values import RefusedValues, refused_values
 
 __all__ = [
@@ -153,17 +153,22 @@ def resolve(
         for (codes, _, _), offset in zip(numbered, np.cumsum([0, *sizes[:-1]]), strict=True)
     ]
     del numbered
-    first_us = column_of(links("first_seen"), len(nodes[0]))
+    kind, nodes = _combinations(nodes, len(hashes))
+    first_us = np.full(len(nodes[0]), np.iinfo(np.int64).max)
+    last_us = np.full(len(nodes[0]), np.iinfo(np.int64).min)
+    borne = np.zeros(len(nodes[0]), np.int64)
+    _collect(np.minimum, first_us, [kind], links("first_seen"))
+    _collect(np.maximum, last_us, [kind], links("last_seen"))
+    _collect(np.add, borne, [kind], links("events"))
     ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
     found, columns = constrain(nodes, sizes, first_us, namespaces, identity, hashes, ordered)
     first = np.full(len(hashes) + 1, np.iinfo(np.int64).max)
     last = np.full(len(hashes) + 1, np.iinfo(np.int64).min)
     events = np.zeros(len(hashes) + 1, np.int64)
     _collect(np.minimum, first, nodes, [first_us])
-    _collect(np.maximum, last, nodes, links("last_seen"))
-    _collect(np.add, events, nodes, links("events"))
+    _collect(np.maximum, last, nodes, [last_us])
+    _collect(np.add, events, nodes, [borne])
     first, last, events = first[:-1], last[:-1], events[:-1]
-    del first_us
     oldest = _oldest(found.labels, first, namespace, hashes)
     names = np.zeros(len(hashes), np.uint64)  # of components, which are no more than identifiers
     names[found.labels[oldest]] = hashes[oldest]
@@ -174,20 +179,19 @@ def resolve(
     for fate, number in _RULE_OF_FATE.items():
         rule[found.fate == fate] = number
     strongest = _strongest(columns)
-    del columns
     if found.fate.any():
         some = np.append(np.isin(found.fate, (SHARED, SPLIT)), False)
         left_out = _strongest([np.where(some[codes], codes, -1) for codes in nodes])
         strongest = np.where(strongest >= 0, strongest, left_out)
-    link_customers = np.append(customer, np.uint64(0))[strongest]
-    of_link = np.where(link_customers != 0, np.append(found.labels, -1)[strongest], -1)
-    refused = refused_values(links, of_link, found.count)
+    customers = np.append(customer, np.uint64(0))[strongest]
+    label = np.where(customers != 0, np.append(found.labels, -1)[strongest], -1)
+    refused = refused_values(links, label[kind], found.count)
     events_of = np.zeros(0, np.int64)
     if found.fate.any() or len(found.refusals.left) or len(refused):
         events_of = np.zeros(found.count + 1, np.int64)
-        _collect(np.add, events_of, [of_link], links("events"))
+        _collect(np.add, events_of, [label], [borne])
     return Resolution(
-        link_customers,
+        customers[kind],
         tuple(namespaces),
         namespace,
         row,
@@ -197,9 +201,9 @@ def resolve(
         last,
         events,
         rule,
-        _on_shared(nodes, strongest, found.fate),
+        _on_shared(kind, nodes, strongest, found.fate),
         found,
-        _seen_with(nodes, of_link, found.fate, found.count),
+        _seen_with(nodes, label, found.fate, found.count),
         refused,
         events_of,
     )
@@ -221,22 +225,24 @@ def known_customers(identities: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]
 
 
 def _strongest(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """The strongest identifier of each link; -1: none."""
+    """The strongest identifier of each row; -1: none."""
     strongest = np.full(len(columns[0]), -1, np.int32)
     for codes in reversed(columns):
         strongest = np.where(codes >= 0, codes, strongest)
     return strongest
 
 
-def _on_shared(nodes: list[np.ndarray], strongest: np.ndarray, fate: np.ndarray) -> SharedLinks:
+def _on_shared(
+    kind: np.ndarray, nodes: list[np.ndarray], strongest: np.ndarray, fate: np.ndarray
+) -> SharedLinks:
     """Links with shared devices; of an anonymous link's devices the strongest only."""
     shared = np.append(fate == SHARED, False)
     link, device = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for codes in nodes:
-        rows = np.flatnonzero(shared[codes])
-        rows = rows[~shared[strongest[rows]] | (strongest[rows] == codes[rows])]
+        bears = shared[codes] & (~shared[strongest] | (strongest == codes))
+        rows = np.flatnonzero(bears[kind])
         link.append(rows)
-        device.append(codes[rows].astype(np.int64))
+        device.append(codes[kind[rows]].astype(np.int64))
     links, devices = np.concatenate(link), np.concatenate(device)
     order = np.argsort(links, kind="stable")
     return SharedLinks(links[order], devices[order])
@@ -256,18 +262,45 @@ def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, 
     """
     hashes = encode(pa.chunked_array(list(links(f"hash_{namespace}")), pa.uint64()))
     codes = pc.fill_null(hashes.indices, -1).to_numpy()
+    return codes, hashes.dictionary.to_numpy(), _first_places(codes).astype(np.int32)
+
+
+def _combinations(nodes: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Number the distinct combinations of identifiers; files repeat each other's.
+
+    Parameters
+    ----------
+    nodes : sequence of int32 ndarray of shape (n_links,)
+        Number of each link's identifier in each namespace, below `size`; -1: it has none.
+
+    Returns
+    -------
+    kind : ndarray of int32 of shape (n_links,)
+        Combination of each link.
+    nodes : list of int32 ndarray of shape (n_combinations,)
+        Its identifiers.
+    """
+    kind, kinds = nodes[0].astype(np.int64), size + 1
+    for codes in nodes[1:]:
+        if kinds * (size + 1) > np.iinfo(np.int64).max:
+            kind, kinds = encode(pa.array(kind)).indices.to_numpy().astype(np.int64), len(kind)
+        kind = kind * (size + 1) + codes + 1
+        kinds *= size + 1
+    kind = encode(pa.array(kind)).indices.to_numpy()
+    first = _first_places(kind)
+    return kind, [codes[first] for codes in nodes]
+
+
+def _first_places(codes: np.ndarray) -> np.ndarray:
+    """Where each code is met first; they are numbered in order of appearance, -1 is none."""
     greatest = np.maximum.accumulate(np.append(np.int32(-1), codes))
-    return (
-        codes,
-        hashes.dictionary.to_numpy(),
-        np.flatnonzero(codes > greatest[:-1]).astype(np.int32),
-    )
+    return np.flatnonzero(codes > greatest[:-1])
 
 
 def _collect(
     function: np.ufunc, into: np.ndarray, nodes: list[np.ndarray], pieces: Iterable[pa.Array]
 ) -> None:
-    """Minimum, maximum or sum of a number of the links over those of each identifier.
+    """Minimum, maximum or sum of a number of links, or of their kinds, over those of each code.
 
     The last place of `into` takes what belongs to none, whose code is -1.
     """
@@ -292,14 +325,14 @@ def _oldest(
 
 
 def _seen_with(
-    nodes: list[np.ndarray], of_link: np.ndarray, fate: np.ndarray, customers: int
+    nodes: list[np.ndarray], label: np.ndarray, fate: np.ndarray, customers: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Identifiers that are left out, and the labels of the customers of their links."""
+    """Identifiers that are left out, and the labels of the customers they were seen with."""
     alone = np.append(fate != IN, False)
     found = [np.zeros(0, np.int64)]
     for codes in nodes if fate.any() else ():
-        rows = np.flatnonzero(alone[codes] & (of_link >= 0))
-        found.append(np.unique(codes[rows].astype(np.int64) * customers + of_link[rows]))
+        rows = np.flatnonzero(alone[codes] & (label >= 0))
+        found.append(np.unique(codes[rows].astype(np.int64) * customers + label[rows]))
     pairs = np.unique(np.concatenate(found))
     return pairs // max(customers, 1), pairs % max(customers, 1)
 
