@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from contracts.config import Identity
 from contracts.sql_text import md5_64
 from models.dictionaries import encode
+from models.distinct import distinct
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.identifier_hashes import identifier_hash
@@ -148,12 +149,12 @@ def resolve(
     namespace = np.repeat(np.arange(len(sizes), dtype=np.int8), sizes)
     hashes = np.concatenate([hashes for _, hashes, _ in numbered])
     row = np.concatenate([rows for _, _, rows in numbered])
+    kind, first = _combinations([codes for codes, _, _ in numbered], sizes)
     nodes = [
-        np.where(codes < 0, codes, codes + np.int32(offset))
+        np.where(codes[first] < 0, -1, codes[first] + np.int32(offset))
         for (codes, _, _), offset in zip(numbered, np.cumsum([0, *sizes[:-1]]), strict=True)
     ]
     del numbered
-    kind, nodes = _combinations(nodes, len(hashes))
     first_us = np.full(len(nodes[0]), np.iinfo(np.int64).max)
     last_us = np.full(len(nodes[0]), np.iinfo(np.int64).min)
     borne = np.zeros(len(nodes[0]), np.int64)
@@ -262,39 +263,37 @@ def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, 
     """
     hashes = encode(pa.chunked_array(list(links(f"hash_{namespace}")), pa.uint64()))
     codes = pc.fill_null(hashes.indices, -1).to_numpy()
-    return codes, hashes.dictionary.to_numpy(), _first_places(codes).astype(np.int32)
+    greatest = np.maximum.accumulate(np.append(np.int32(-1), codes))
+    rows = np.flatnonzero(codes > greatest[:-1]).astype(np.int32)
+    return codes, hashes.dictionary.to_numpy(), rows
 
 
-def _combinations(nodes: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def _combinations(
+    columns: Sequence[np.ndarray], sizes: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct combinations of identifiers; files repeat each other's.
 
     Parameters
     ----------
-    nodes : sequence of int32 ndarray of shape (n_links,)
-        Number of each link's identifier in each namespace, below `size`; -1: it has none.
+    columns : sequence of int32 ndarray of shape (n_links,)
+        Number of each link's identifier in each namespace; -1: it has none.
+    sizes : sequence of int
+        How many identifiers each namespace has.
 
     Returns
     -------
     kind : ndarray of int32 of shape (n_links,)
         Combination of each link.
-    nodes : list of int32 ndarray of shape (n_combinations,)
-        Its identifiers.
+    first : ndarray of int64 of shape (n_combinations,)
+        A link that bears it.
     """
-    kind, kinds = nodes[0].astype(np.int64), size + 1
-    for codes in nodes[1:]:
+    kind, kinds = columns[0].astype(np.int64), sizes[0] + 1
+    for codes, size in zip(columns[1:], sizes[1:], strict=True):
         if kinds * (size + 1) > np.iinfo(np.int64).max:
-            kind, kinds = encode(pa.array(kind)).indices.to_numpy().astype(np.int64), len(kind)
+            kind, kinds = distinct(kind)[0].astype(np.int64), len(kind)
         kind = kind * (size + 1) + codes + 1
         kinds *= size + 1
-    kind = encode(pa.array(kind)).indices.to_numpy()
-    first = _first_places(kind)
-    return kind, [codes[first] for codes in nodes]
-
-
-def _first_places(codes: np.ndarray) -> np.ndarray:
-    """Where each code is met first; they are numbered in order of appearance, -1 is none."""
-    greatest = np.maximum.accumulate(np.append(np.int32(-1), codes))
-    return np.flatnonzero(codes > greatest[:-1])
+    return distinct(kind)
 
 
 def _collect(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.dictionaries import codes_of, encode
 from models.identifier_hashes import identifier_hashes
@@ -71,9 +72,31 @@ def hash_links(links: pa.Table, namespaces: Sequence[str]) -> pa.Table:
     >>> hash_links(pa.table({"id_user_id": ["42", None]}), ["user_id"])["hash_user_id"].to_pylist()
     [3737080845776503815, None]
     """
-    links = links.unify_dictionaries().combine_chunks()
+    columns = {}
+    for name in links.column_names:
+        column = links[name]
+        columns[name] = _joined(column) if pa.types.is_dictionary(column.type) else column
     for name in namespaces:
-        column = encode(links[f"id_{name}"])
+        column = columns[f"id_{name}"]
+        if not pa.types.is_dictionary(column.type):
+            column = encode(column)
         hashes = pa.array(identifier_hashes(name, column.dictionary))
-        links = links.append_column(f"hash_{name}", hashes.take(column.indices))
-    return links
+        columns[f"hash_{name}"] = hashes.take(column.indices)
+    return pa.table(columns).combine_chunks()
+
+
+def _joined(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Dictionary-encoded chunks as one, their dictionaries one after the other.
+
+    Values that several chunks have are there several times: to find that out would take longer than to hash them.
+    """
+    if column.num_chunks == 0:
+        return pa.array([], column.type)
+    sizes = np.cumsum([0, *(len(chunk.dictionary) for chunk in column.chunks)])
+    indices = [
+        pc.add(chunk.indices, pa.scalar(int(size), pa.int32()))
+        for chunk, size in zip(column.chunks, sizes[:-1], strict=True)
+    ]
+    return pa.DictionaryArray.from_arrays(
+        pa.concat_arrays(indices), pa.concat_arrays([chunk.dictionary for chunk in column.chunks])
+    )
