@@ -1,4 +1,4 @@
-"""Raw web events to sessions: footpath, hand-written DuckDB SQL, plain Beam, retentioneering.
+"""Raw web events to sessions: footpath, hand-written DuckDB SQL, plain Beam, retentioneering; and the whole run.
 
 All run in one go on generated data, in turn, each in a fresh process, start-up included. footpath,
 DuckDB and plain Beam do the same work on the same files; the run fails unless their tables agree,
@@ -28,10 +28,11 @@ from measure import Measurement, measure
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from contracts.lake import Lake
+from agreement import verify
+
 from footpath.generator import Scenario, generate
 
-_NAMES = ("footpath", "duckdb", "duckdb-free", "beam", "retentioneering")
+_NAMES = ("footpath", "duckdb", "duckdb-free", "beam", "retentioneering", "run")
 _HERE = Path(__file__).resolve().parent
 _ENV = {
     "FOOTPATH_KEY": "benchmark",
@@ -93,7 +94,8 @@ def main() -> None:
                 flush=True,
             )
             if number == 0 and rival.agrees_with in rivals:
-                _verify(work / rival.agrees_with / "warehouse", work / name / "out")
+                warehouse = work / rival.agrees_with / "warehouse"
+                verify(warehouse, work / name / "out", journeys=rival.agrees_with == "run")
     results = {name: _result(rivals[name], taken) for name, taken in measured.items()}
     for section in _report(results, arguments):
         print(section)
@@ -154,6 +156,11 @@ def _rivals(arguments: argparse.Namespace, work: Path) -> dict[str, Rival]:
                 "--direct_running_mode=multi_processing",
                 workers,
             )
+    if "run" in only:
+        data = _data(work, arguments.events)
+        options = ("--journeys", "--memory", arguments.memory)
+        rivals["run"] = _whole_run(data)
+        rivals["duckdb-run"] = _duckdb(f"{limited}, to transitions", data, "run", *options)
     if "retentioneering" in only:
         data = _data(work, arguments.retentioneering_events)
         rivals["retentioneering"] = _retentioneering(work, data)
@@ -162,15 +169,23 @@ def _rivals(arguments: argparse.Namespace, work: Path) -> dict[str, Rival]:
 
 def _footpath(title: str, data: Path) -> Rival:
     def command(folder: Path) -> list[str]:
-        shutil.copy(_HERE / "config.yml", folder / "footpath.yml")
-        (folder / "data").symlink_to(data)
-        return [
-            sys.executable,
-            str(_HERE / "footpath_sessions.py"),
-            str(folder / "footpath.yml"),
-        ]
+        return [sys.executable, str(_HERE / "footpath_sessions.py"), str(_project(folder, data))]
 
     return Rival(title, data, command)
+
+
+def _whole_run(data: Path) -> Rival:
+    def command(folder: Path) -> list[str]:
+        config = str(_project(folder, data))
+        return [sys.executable, "-m", "footpath.cli", "run", "--config", config]
+
+    return Rival("footpath: the whole run, to database and report", data, command)
+
+
+def _project(folder: Path, data: Path) -> Path:
+    """Lay out a folder to run footpath in; returns its configuration."""
+    (folder / "data").symlink_to(data)
+    return Path(shutil.copy(_HERE / "config.yml", folder / "footpath.yml"))
 
 
 def _tables(script: str, title: str, data: Path, ours: str, options: tuple[str, ...]) -> Rival:
@@ -182,7 +197,7 @@ def _tables(script: str, title: str, data: Path, ours: str, options: tuple[str, 
 
 
 def _duckdb(title: str, data: Path, ours: str, *options: str) -> Rival:
-    return _tables("duckdb_sessions.py", title, data, ours, options)
+    return _tables("duckdb_sql.py", title, data, ours, options)
 
 
 def _beam(title: str, data: Path, ours: str, *options: str) -> Rival:
@@ -257,46 +272,6 @@ def _warm(data: Path) -> None:
                 pass
 
 
-_AGREEMENT = {
-    "events": """SELECT count(*), sum(hash(event_id, event_time, ingest_time, event_type, page,
-        transaction_id, "value", currency, id_user_id, id_email, id_anonymous_id, device, campaign
-        )::HUGEINT) FROM {events}""",
-    "dead letters": 'SELECT count(*), sum(hash("position")::HUGEINT) FROM {dead_letters}',
-    "quarantine": "SELECT count(*), sum(hash(event_id)::HUGEINT) FROM {quarantine}",
-    "identifiers": """SELECT count(*), sum(hash(namespace::VARCHAR, "value", customer_id,
-        first_seen, last_seen, events)::HUGEINT) FROM {identities}""",
-    "customers": "SELECT count(DISTINCT customer_id), 0 FROM {identities}",
-    "touchpoints": """SELECT count(*), sum(hash(customer_id, event_time, event_id, touchpoint,
-        stage, session_step)::HUGEINT) FROM {touchpoints}""",
-    "sessions": """SELECT count(*), sum(hash(customer_id, started_at, ended_at, touchpoints,
-        entry_touchpoint, exit_touchpoint, session_duration_s, converted,
-        "value"::DECIMAL(18, 4), device, campaign)::HUGEINT) FROM {sessions}""",
-}
-"""Row count and a hash over all rows, whatever their order."""
-
-
-def _verify(warehouse: Path, out: Path) -> None:
-    """Fail unless footpath's warehouse and a rival's folder hold the same tables."""
-    lake = Lake(warehouse)
-    manifest = lake.draft()
-    names = ("events", "dead_letters", "quarantine", "identities", "touchpoints", "sessions")
-    files = {name: [str(path) for path in lake.paths(manifest, name)] for name in names}
-    ours = {
-        name: f"read_parquet({paths}, hive_partitioning=false)" for name, paths in files.items()
-    }
-    theirs = {name: f"read_parquet('{out}/{name}*.parquet')" for name in names[1:]}
-    theirs["events"] = f"read_parquet('{out}/events/**/*.parquet')"
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for what, sql in _AGREEMENT.items():
-            mine = connection.sql(sql.format(**ours)).fetchall()[0]
-            other = connection.sql(sql.format(**theirs)).fetchall()[0]
-            if mine != other:
-                rival = out.parent.name
-                raise SystemExit(f"footpath and {rival} disagree on {what}: {mine}, {other}")
-            print(f"footpath and {out.parent.name} agree on {mine[0]:,} {what}", flush=True)
-
-
 def _result(rival: Rival, taken: list[Measurement]) -> Result:
     summary = json.loads((rival.data / "truth" / "summary.json").read_text("utf-8"))
     return Result(
@@ -310,8 +285,10 @@ def _result(rival: Rival, taken: list[Measurement]) -> Result:
 
 def _report(results: dict[str, Result], arguments: argparse.Namespace) -> list[str]:
     """Write the sections of docs/benchmarks.md."""
-    large = {name: result for name, result in results.items() if name in _NAMES}
+    large = {name: result for name, result in results.items() if name in _NAMES[:-1]}
     sections = [_large(large, arguments)] if large else []
+    if "run" in arguments.only:
+        sections.append(_whole(results["run"], results["duckdb-run"], arguments))
     if "beam" in arguments.only:
         sections.append(_small(results, arguments))
     return sections
@@ -351,6 +328,28 @@ def _large(results: dict[str, Result], arguments: argparse.Namespace) -> str:
         )
     if "footpath" in results and {"duckdb", "duckdb-free"} & results.keys():
         lines += ["", "footpath and DuckDB SQL made the same tables, row for row."]
+    return "\n".join(lines) + "\n"
+
+
+def _whole(ours: Result, theirs: Result, arguments: argparse.Namespace) -> str:
+    """The whole run beside SQL that stops at transitions."""
+    lines = [
+        f"## Web events to a published database, {arguments.events:,} events",
+        "",
+        f"{_circumstances(arguments.runs)} The SQL makes events, identities, touchpoints with their "
+        "steps, sessions, journeys and transitions; footpath goes on to personas, conversion "
+        "probabilities, attribution, pain points, KPIs, checks, the database and the report.",
+        "",
+        "| | lines | wall, s | range, s | cpu, s | peak, MB | footpath takes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result, ratio in ((ours, ""), (theirs, f"{ours.wall_s / theirs.wall_s:.2f} x")):
+        lines.append(
+            f"| {result.title} | {result.events:,} | {result.wall_s:.1f} "
+            f"| {result.walls_s[0]:.1f} to {result.walls_s[-1]:.1f} | {result.cpu_s:.1f} "
+            f"| {result.peak_mb:,.0f} | {ratio} |"
+        )
+    lines += ["", "Both made the same tables, row for row."]
     return "\n".join(lines) + "\n"
 
 

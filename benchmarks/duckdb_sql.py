@@ -1,4 +1,4 @@
-"""The hand-written rival: duckdb_sessions.sql in one process, on the given cores and memory."""
+"""The hand-written rival: the scripts duckdb_*.sql in one process, on the given cores and memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import duckdb
 
 _BLOCK = 64
+_SESSIONS = ("events", "touchpoints", "sessions")
+_JOURNEYS = ("events", "steps", "sessions", "graph")
 
 
 def main() -> None:
@@ -19,6 +21,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder to write to; new")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--memory", help="DuckDB's memory_limit; default: DuckDB's own")
+    parser.add_argument("--journeys", action="store_true", help="go on to journeys and transitions")
     parser.add_argument("--key-env", default="FOOTPATH_KEY")
     parser.add_argument("--explain", action="store_true", help="time of each statement on stderr")
     arguments = parser.parse_args()
@@ -38,7 +41,9 @@ def main() -> None:
         }
         for name, value in variables.items():
             connection.execute(f"SET VARIABLE {name} = $value", {"value": value})
-        script = Path(__file__).with_suffix(".sql").read_text("utf-8")
+        names = _JOURNEYS if arguments.journeys else _SESSIONS
+        here = Path(__file__).resolve().parent
+        script = "\n".join((here / f"duckdb_{name}.sql").read_text("utf-8") for name in names)
         for statement in connection.extract_statements(script):
             started, cpu = time.perf_counter(), time.process_time()
             connection.execute(statement)
