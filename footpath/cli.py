@@ -312,16 +312,10 @@ def docs(
     out: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path("dictionary"),
 ) -> None:
     """Write the data dictionary of the published database, with lineage: Markdown and HTML."""
-    from footpath.dictionary import dictionary, to_html, to_markdown
+    from footpath.dictionary import write_dictionary
 
-    entries = dictionary(database(config))
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("dictionary.md", to_markdown(entries)),
-        ("dictionary.html", to_html(entries, load(config).project)),
-    ):
-        (out / name).write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {out / name}")
+    for path in write_dictionary(database(config), out, load(config).project):
+        typer.echo(f"wrote {path}")
 
 
 @app.command()

@@ -18,7 +18,7 @@ import duckdb
 
 from sql.statements import Statement, open_database, statements
 
-__all__ = ["Entry", "dictionary", "lineage", "to_html", "to_markdown"]
+__all__ = ["Entry", "dictionary", "lineage", "to_html", "to_markdown", "write_dictionary"]
 
 _TITLES = {
     "dimension": "The star: dimensions",
@@ -160,6 +160,25 @@ def to_html(entries: Iterable[Entry], project: str) -> str:
         read_by.setdefault(source, []).append(target)
     page = environment.get_template("dictionary.html.j2")
     return page.render(project=project, chapters=list(_chapters(entries)), read_by=read_by)
+
+
+def write_dictionary(db_path: Path, folder: Path, project: str) -> list[Path]:
+    """Write both forms into a folder, which is made if need be; returns their paths.
+
+    Raises
+    ------
+    InputError
+        There is no database at `db_path`.
+    """
+    entries = dictionary(db_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {
+        folder / "dictionary.md": to_markdown(entries),
+        folder / "dictionary.html": to_html(entries, project),
+    }
+    for path, text in written.items():
+        path.write_text(text, encoding="utf-8")
+    return list(written)
 
 
 def _chapters(entries: Iterable[Entry]) -> Iterator[tuple[str, list[Entry]]]:

@@ -30,6 +30,7 @@ __all__ = ["DATABASE", "GRAPHS", "REPORT", "STAGE", "results"]
 
 DATABASE = "footpath.duckdb"
 REPORT = Path("report", "index.html")
+DICTIONARY = Path("dictionary")
 GRAPHS = Path("graph")
 
 _LOG = logging.getLogger("footpath")
@@ -52,6 +53,7 @@ def _fingerprint(run: Run) -> str:
 
 def _execute(run: Run) -> dict[str, Any]:
     from footpath.data_docs import DATA_DOCS
+    from footpath.dictionary import write_dictionary
     from footpath.expecting import import_library, validate
     from footpath.report import build_report
     from sql.publish import publish_database
@@ -88,6 +90,7 @@ def _execute(run: Run) -> dict[str, Any]:
         expectations=expected,
     )
     _refuse_broken(database, docs)
+    write_dictionary(database, run.lake.draft_folder / DICTIONARY, run.config.project)
     before = run.lake.current / DATABASE
     # A version that is to be dropped, for it holds the erased, is not compared with.
     compared = before.exists() and _erased(run.lake.published()) == _erased(run.draft)

@@ -29,10 +29,15 @@ __all__ = ["build_report"]
 _SOURCES = Path(__file__).resolve().parent / "page"
 _CHARTS = Path(__file__).resolve().parent / "vendor" / "echarts.js"
 _MODULES = (
-    "dom", "wording", "data", "figures", "evidence", "charts", "map", "flow", "journeys",
+    "dom", "wording", "data", "figures", "evidence", "charts", "person", "map", "flow", "journeys",
     "personas", "findings", "health", "main",
 )  # fmt: skip
 """In an order in which each comes after those that it imports."""
+_PAGES = {
+    "data dictionary and lineage": "dictionary/dictionary.html",
+    "what is expected of every table (Data Docs)": "data_docs/index.html",
+}
+"""Of a published version; the report links those that lie beside it."""
 
 
 def build_report(db_path: Path, out: Path, title: str, before: Path | None = None) -> Path:
@@ -59,7 +64,7 @@ def build_report(db_path: Path, out: Path, title: str, before: Path | None = Non
     InputError
         There is no database at `db_path`.
     """
-    html = _render(gather(db_path, before), title)
+    html = _render(gather(db_path, before), title, _beside(out))
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     unfinished.write_text(html, encoding="utf-8")
@@ -67,7 +72,16 @@ def build_report(db_path: Path, out: Path, title: str, before: Path | None = Non
     return out
 
 
-def _render(content: dict[str, Any], title: str) -> str:
+def _beside(out: Path) -> list[tuple[str, str]]:
+    """Names and relative addresses of the other pages of the version that are there."""
+    return [
+        (label, f"../{page}")
+        for label, page in _PAGES.items()
+        if (out.parent.parent / page).exists()
+    ]
+
+
+def _render(content: dict[str, Any], title: str, beside: list[tuple[str, str]]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_SOURCES), autoescape=True, undefined=StrictUndefined
     )
@@ -78,7 +92,7 @@ def _render(content: dict[str, Any], title: str) -> str:
         policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
         f"script-src {_hash(charts)} {_hash(script)}",
         style=Markup((_SOURCES / "page.css").read_text(encoding="utf-8")),
-        data=Markup(_json({"title": title, "tables": content})),
+        data=Markup(_json({"title": title, "beside": beside, "tables": content})),
         charts=Markup(charts),
         script=Markup(script),
     )

@@ -1,13 +1,21 @@
--- grain: journey that the page shows: 400 drawn by a hash of their ids, and those that findings, personas and the
---   map name as examples; at most 2,500, the first forty steps of each
+-- grain: journey that the page shows: 400 drawn by a hash of their ids, the last twenty of each customer of
+--   drawn_customers, and those that findings, personas and the map name as examples; at most 2,500, the first forty
+--   steps of each
 WITH named AS (
     SELECT journey_id, 1 AS reason FROM pain_point_journeys
     UNION ALL
     SELECT unnest([medoid_journey_id, exemplar_2_journey_id, exemplar_3_journey_id]), 1 FROM personas
     UNION ALL
-    SELECT unnest(examples), CASE segment WHEN 'all' THEN 3 ELSE 4 END FROM map_slices
+    SELECT unnest(examples), CASE segment WHEN 'all' THEN 4 ELSE 5 END FROM map_slices
     UNION ALL
     SELECT journey_id, 2 FROM (FROM journeys ORDER BY md5(journey_id) LIMIT 400)
+    UNION ALL
+    SELECT journey_id, 3
+    FROM (
+        FROM journeys
+        SEMI JOIN drawn_customers USING (customer_id)
+        QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY started_at DESC, journey_id) <= 20
+    )
 ),
 
 chosen AS (

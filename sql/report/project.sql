@@ -4,6 +4,8 @@ SELECT
     settings.journey_gap_s,
     (SELECT min(started_at) FROM journeys) AS first_journey,
     (SELECT count(*) FROM journeys) AS journeys,
+    (SELECT count(DISTINCT customer_id) FROM journeys) AS customers,
+    (SELECT count(*) > 0 FROM accounts) AS accounts,
     (SELECT count(*) FROM journeys WHERE outcome = 'open') AS open_journeys,
     (SELECT max(started_at) FROM journeys) AS last_journey,
     (SELECT count(*) FROM touchpoints) AS touchpoints,

@@ -148,7 +148,11 @@ def test_a_critical_expectation_stops_publication_and_the_last_version_is_served
         ]
     assert "refunds are not expected here" in caplog.text
     assert "refunds are not expected here" in (first.lake.current / "report/index.html").read_text()
-    assert (first.lake.current / "data_docs" / "index.html").is_file()
+    for page in ("data_docs/index.html", "dictionary/dictionary.html", "dictionary/dictionary.md"):
+        assert (first.lake.current / page).is_file()
+    report = (first.lake.current / "report" / "index.html").read_text("utf-8")
+    assert '"../dictionary/dictionary.html"' in report
+    assert '"../data_docs/index.html"' in report
     before = database.read_bytes()
 
     order = json.loads(next((tmp_path / "data" / "store").iterdir()).read_text().splitlines()[0])

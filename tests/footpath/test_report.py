@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,11 @@ def test_the_page_holds_the_databases_rows(published: Path, page: str) -> None:
                       "WHERE level IN ('stage', 'touchpoint') AND count > 0"),
             ("headline", "SELECT measure, unit, segment_value FROM kpis "
                          "SEMI JOIN slices USING (segment, segment_value) "
-                         "WHERE period = 'all' AND value IS NOT NULL"),
+                         "WHERE value IS NOT NULL AND (period = 'all' OR measure = 'retention_rate' "
+                         "AND period = 'month' AND period_start = DATE '2025-06-01')"),
+            ("people_cells", "SELECT customer_id, stage, channel, touchpoint, count(*) AS touchpoints, "
+                             "count(DISTINCT journey_id) AS journeys FROM touchpoints "
+                             "SEMI JOIN drawn_customers USING (customer_id) GROUP BY ALL"),
         ):  # fmt: skip
             relation = con.sql(query)
             shown = [tuple(row[c] for c in relation.columns) for row in tables[name]]
@@ -140,6 +145,25 @@ def test_examples_are_journeys_on_the_page_that_show_it(published: Path, page: s
             [first["journey_id"]],
         ).fetchall()
     assert [places[i] for i in first["path"]] == steps[:40]
+
+
+def test_people_can_be_told_whole(published: Path, page: str, tmp_path: Path) -> None:
+    """All journeys and touchpoints of each of the hundred are on the page; with `min_group` there is nobody."""
+    tables = _tables(page)
+    shown = Counter(journey["customer_id"] for journey in tables["journeys"])
+    touchpoints = Counter()
+    for cell in tables["people_cells"]:
+        touchpoints[cell["customer_id"]] += cell["touchpoints"]
+    assert len(tables["people"]) == 100
+    for person in tables["people"]:
+        assert shown[person["customer_id"]] == person["journeys"] > 1
+        assert touchpoints[person["customer_id"]] == person["touchpoints"]
+    private = tmp_path / "footpath.duckdb"
+    shutil.copy(published, private)
+    with duckdb.connect(str(private)) as con:
+        con.execute("UPDATE settings SET min_group = 10")
+    html = build_report(private, tmp_path / "report.html", "x").read_text("utf-8")
+    assert (_tables(html)["people"], _tables(html)["people_cells"]) == ([], [])
 
 
 def test_html_in_any_field_is_text(published: Path, tmp_path: Path) -> None:

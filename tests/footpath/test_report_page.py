@@ -18,7 +18,9 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 
+from footpath.demonstration import demonstrate  # noqa: E402
 from footpath.report import build_report  # noqa: E402
+from tests.examples.worked_example import needs, run  # noqa: E402
 from tests.small_world import publish_small_world  # noqa: E402
 
 pytestmark = pytest.mark.browser
@@ -46,6 +48,22 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(published: Path) -> Path:
     return build_report(published, published.with_name("report.html"), "Small & world")
+
+
+@pytest.fixture(scope="module")
+def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the demo, of fewer events."""
+    folder = tmp_path_factory.mktemp("demo")
+    list(demonstrate(folder, events=40_000, seed=1))
+    return folder / "warehouse" / "current" / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def clickstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the example ecom."""
+    example = run("ecom", tmp_path_factory.mktemp("ecom"), "user_id")
+    example.con.close()
+    return example.config.warehouse / "current" / "report" / "index.html"
 
 
 @pytest.fixture
@@ -160,6 +178,33 @@ def test_a_key_figure_tells_what_it_counts(published: Path, page: Page) -> None:
     expect(dialog).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    "measure",
+    ["time_to_convert", "repeat_rate", "retention_rate", "first_contact_resolution", "csat", "nps"],
+)
+def test_figures_of_time_return_and_service_are_tiles(
+    published: Path, page: Page, measure: str
+) -> None:
+    """Each shows the value and the interval that its query returns, in its own unit."""
+    shown = {
+        "time_to_convert": lambda v: f"{v / 3600:.1f} h",
+        "csat": lambda v: f"{100 * v:.0f}",
+        "nps": lambda v: f"{v:.0f}".replace("-", "\N{MINUS SIGN}"),
+    }.get(measure, lambda v: f"{100 * v:.1f}%")
+    with duckdb.connect(str(published), read_only=True) as con:
+        label = con.sql(f"SELECT label FROM kpi_definitions WHERE measure = '{measure}'")
+        page.locator(".tiles").get_by_role("button", name=label.fetchall()[0][0]).click()
+        dialog = page.locator("#evidence")
+        row = con.sql(dialog.locator("code").inner_text()).fetchall()[0]
+    value, _, low, high, denominator = row
+    assert low <= value <= high
+    facts = dialog.locator("dd")
+    expect(facts.first).to_contain_text(shown(value))
+    if measure != "time_to_convert":
+        expect(facts.first).to_contain_text(f"95% interval {shown(low)} to {shown(high)}")
+    expect(facts.nth(1)).to_contain_text(f"{denominator:,.0f}")
+
+
 def test_a_slice_is_shown_and_another_laid_over_it(published: Path, page: Page) -> None:
     """Numbers of the second slice stand beside those of the first, and leave with it."""
     with duckdb.connect(str(published), read_only=True) as con:
@@ -177,6 +222,72 @@ def test_a_slice_is_shown_and_another_laid_over_it(published: Path, page: Page) 
     expect(entry.locator(".entry-facts b")).to_have_text([str(mobile)])
     page.get_by_role("button", name="Back to all journeys").click()
     expect(entry.locator(".entry-facts b")).to_have_text([str(every)])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_planted_pain_and_the_dip_at_support_are_seen_at_once(
+    browser: Browser, retailer: Path, width: int
+) -> None:
+    """As the page opens, nothing clicked: who leaves at shipping, and that service is the lowest of the experience."""
+    for page in _opened(browser, retailer, width):
+        place = page.locator(".map" if width == 1280 else ".narrow")
+        note = place.locator(".note-card", has_text="Shipping").first
+        expect(note).to_be_visible()
+        expect(note).to_contain_text(re.compile("People leave.*% instead of .*%", re.S))
+        dip = place.locator(".point-dip")
+        expect(dip.locator("b")).to_be_visible()
+        expect(dip).to_contain_text("Service")
+
+
+@needs("ecom")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_planted_loop_is_seen_at_once(browser: Browser, clickstream: Path, width: int) -> None:
+    """As the page opens: mobile users are thrown off their way at shipping, and where they begin again."""
+    for page in _opened(browser, clickstream, width):
+        place = page.locator(".map" if width == 1280 else ".narrow")
+        note = place.locator(".note-card", has_text="Shipping details")
+        expect(note).to_be_visible()
+        expect(note).to_contain_text("Thrown off the way → Checkout bug")
+        expect(note).to_contain_text(
+            re.compile("then back to Add to cart .*Cart .*Shipping details")
+        )
+        expect(note).to_contain_text("Platform: Mobile")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_one_customer_is_shown_alone(
+    browser: Browser, published: Path, report: Path, width: int
+) -> None:
+    """Their touchpoints by stage and channel as queries count them, all their journeys, and the way back."""
+    for page in _opened(browser, report, width):
+        menu = page.get_by_label("One customer alone")
+        customer = menu.locator("option").nth(1).get_attribute("value")
+        with duckdb.connect(str(published), read_only=True) as con:
+            journeys, touchpoints = con.execute(
+                "SELECT count(*), sum(touchpoints) FROM journeys WHERE customer_id = ?", [customer]
+            ).fetchall()[0]
+        menu.select_option(customer)
+        expect(page.locator("#map-view .journey")).to_have_count(journeys)
+        tiles = page.locator(".tiles")
+        expect(tiles.get_by_role("button", name="Touchpoints")).to_contain_text(str(touchpoints))
+        place = ".map" if width == 1280 else ".narrow"
+        entries = page.locator(f"{place} .entry")
+        counts = entries.locator("b").all_inner_texts()
+        assert (
+            sum(int(text.removesuffix("\N{MULTIPLICATION SIGN}")) for text in counts) == touchpoints
+        )
+        entries.first.click()
+        dialog = page.locator("#evidence")
+        with duckdb.connect(str(published), read_only=True) as con:
+            [(found, _)] = con.sql(dialog.locator("code").first.inner_text()).fetchall()
+        expect(dialog.locator("dd").first).to_contain_text(f"{found} time")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.get_by_role("button", name="Back to all journeys").click()
+        expect(page.locator("#map-title")).to_have_text("The map")
+        _visit(page, "Journeys")
+        page.get_by_role("button", name="All they did").first.click()
+        expect(page.locator("#map-title")).to_have_text("One customer")
 
 
 def test_the_experience_can_be_told_by_each_signal(page: Page) -> None:

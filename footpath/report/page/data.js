@@ -1,9 +1,10 @@
 /* The data of the page: tables as sql/report/*.sql returned them, read as they are needed. */
 
-import { named } from "./wording.js";
+import { named, span } from "./wording.js";
 
 const island = JSON.parse(document.getElementById("data").textContent);
 export const title = island.title;
+export const beside = island.beside;
 const made = new Map();
 
 const words = island.tables.words.rows.flat();
@@ -69,8 +70,7 @@ export const slices = new Map(rows("slices").map((slice) => {
 function sliceLabel(segment, value) {
   if (segment === "all") return "All journeys";
   if (segment === "persona") return value === "undetermined" ? "No persona" : personaNames.get(value) ?? value;
-  const month = segment === "month" && /^(\d{4})-(\d\d)$/.exec(value);
-  if (month) return new Date(Date.UTC(month[1], month[2] - 1)).toLocaleDateString("en-GB", { month: "long", year: "numeric", timeZone: "UTC" });
+  if (segment === "month" && /^\d{4}-\d\d$/.test(value)) return span("month", `${value}-01`);
   return value === "(none)" ? `No ${named(segment).toLowerCase()}` : named(value);
 }
 
@@ -107,9 +107,10 @@ export function journeys() {
 }
 
 export const findings = rows("findings");
+export const people = new Map(rows("people").map((person) => [person.customer_id, person]));
 
 /* What the reader has chosen. */
-export const chosen = { slice: ALL, overlay: "", signal: "", level: "stage", form: "steps", least: 1, node: "", pattern: "", outcome: "", persona: "" };
+export const chosen = { slice: ALL, overlay: "", person: "", signal: "", level: "stage", form: "steps", least: 1, node: "", pattern: "", outcome: "", persona: "" };
 const watching = [];
 
 /** Change what is chosen; whoever watches draws anew. */

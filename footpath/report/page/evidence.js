@@ -1,6 +1,6 @@
 /* The evidence behind a number: what it is of, its interval, the SQL that makes it, journeys that show it. */
 
-import { choose, hue, journeys } from "./data.js";
+import { choose, chosen, hue, journeys, people } from "./data.js";
 import { el } from "./dom.js";
 import { day, duration, named, plural } from "./wording.js";
 
@@ -75,7 +75,13 @@ export function timeline(journey, mark = () => false) {
     el("header", {},
       el("span", { class: `outcome outcome-${journey.outcome}` }, OUTCOMES[journey.outcome]),
       el("code", {}, journey.journey_id),
-      el("small", {}, `${day(journey.started_at)} · ${plural(journey.steps_all, "touchpoint")}${cut ? `, first ${journey.steps.length} shown` : ""}`)),
+      el("small", {}, `${day(journey.started_at)} · ${plural(journey.steps_all, "touchpoint")}${cut ? `, first ${journey.steps.length} shown` : ""}`),
+      people.has(journey.customer_id) && chosen.person !== journey.customer_id ? el("button", { type: "button", class: "link", onclick: () => {
+        dialog.close();
+        choose({ person: journey.customer_id });
+        location.hash = "map";
+        scrollTo(0, 0);
+      } }, "All they did") : null),
     el("div", { class: "lanes-scroll", tabindex: "0", role: "region", "aria-label": `Timeline of journey ${journey.journey_id}` },
       el("div", { class: "lanes", style: { "--lanes": lanes.length } },
         lanes.map((lane, i) => el("span", { class: "lane", style: { "grid-row": i + 1 } }, named(lane))),

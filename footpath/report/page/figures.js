@@ -68,9 +68,20 @@ export function nodeSql(key, level, node, columns) {
 }
 
 /** A number of the KPIs in a slice. */
-export function kpiSql(key, measure) {
+export function kpiSql(key, { measure, unit, period, period_start: start }) {
   const { segment, segment_value: value } = slices.get(key);
-  return `SELECT value, unit, low, high, denominator\nFROM kpis\nWHERE period = 'all'\n  AND segment = ${quoted(segment)}\n  AND segment_value = ${quoted(value)}\n  AND measure = ${quoted(measure)};`;
+  const of = period === "all" ? "" : `\n  AND period_start = DATE ${quoted(start)}`;
+  return `SELECT value, unit, low, high, denominator\nFROM kpis\nWHERE period = ${quoted(period)}${of}\n  AND segment = ${quoted(segment)}\n  AND segment_value = ${quoted(value)}\n  AND measure = ${quoted(measure)}\n  AND unit = ${quoted(unit)};`;
+}
+
+/** What dim_customer tells of one customer. */
+export function personSql(customer) {
+  return `SELECT *\nFROM dim_customer\nWHERE customer_id = ${quoted(customer)};`;
+}
+
+/** How often a customer was at a touchpoint in a cell of the map. */
+export function personCellSql({ customer_id: customer, stage, channel, touchpoint }) {
+  return `SELECT\n  count(*) AS touchpoints,\n  count(DISTINCT journey_id) AS journeys\nFROM touchpoints\nWHERE customer_id = ${quoted(customer)}\n  AND stage = ${quoted(stage)}\n  AND channel = ${quoted(channel)}\n  AND touchpoint = ${quoted(touchpoint)};`;
 }
 
 /** A move in a slice. */

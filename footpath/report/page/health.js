@@ -1,6 +1,6 @@
 /* Data health: the accounting of every record, what could not be used, who is who, and the checks. */
 
-import { rows } from "./data.js";
+import { beside, rows } from "./data.js";
 import { aside, el, heading, table } from "./dom.js";
 import { count, duration, named, plural } from "./wording.js";
 
@@ -10,6 +10,7 @@ const EVENTS = [["touchpoints", "Events = touchpoints"], ["folded_lines", "+ Fol
 /** The health of the data in a section. */
 export function drawHealth(section) {
   section.append(heading("health", "Data health", "Nothing is lost: every record read is accounted for, by source, and every published number is held against the others that should equal it."));
+  if (beside.length) section.append(el("p", { class: "note" }, "Beside this page: ", beside.flatMap(([label, path], i) => [i ? ", " : "", el("a", { href: path }, label)]), "."));
   const sources = rows("accounting");
   section.append(
     sources.length

@@ -1,6 +1,6 @@
 /* The page: head, what is shown, and one section at a time; all of them on paper. */
 
-import { ALL, choose, chosen, project, rows, sliced, slices, title, watch } from "./data.js";
+import { ALL, choose, chosen, people, project, rows, sliced, slices, title, watch } from "./data.js";
 import { choice, el, shape } from "./dom.js";
 import { evidenceDialog, showEvidence } from "./evidence.js";
 import { kpiSql } from "./figures.js";
@@ -10,7 +10,8 @@ import { drawHealth } from "./health.js";
 import { drawJourneys } from "./journeys.js";
 import { drawMap } from "./map.js";
 import { drawPersonas } from "./personas.js";
-import { count, day, duration, interval, money, named, percent, plural } from "./wording.js";
+import { personTiles, subject } from "./person.js";
+import { count, day, duration, interval, money, named, percent, plural, span } from "./wording.js";
 
 const VIEWS = [
   { id: "map", label: "Map", draw: drawMap, sliced: true, overlaid: true },
@@ -21,6 +22,8 @@ const VIEWS = [
   { id: "health", label: "Data health", draw: drawHealth },
 ];
 const TILES = ["customers", "journeys_started", "conversion_rate", "orders", "revenue", "average_order_value", "sessions"];
+const MORE_TILES = ["time_to_convert", "repeat_rate", "retention_rate", "first_contact_resolution", "csat", "nps"];
+const OF = { conversion_rate: "ended", average_order_value: "orders", time_to_convert: "converted", repeat_rate: "customers", retention_rate: "customers", first_contact_resolution: "contacts", csat: "answers", nps: "answers" };
 
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
@@ -45,7 +48,24 @@ function lede() {
   return `What ${count(customers)} customers did on ${count(project.journeys)} journeys, measured from ${count(project.touchpoints)} touchpoints between ${day(project.first_journey)} and ${day(project.watermark)}.`;
 }
 
+/* A key figure in its unit: satisfaction of 100, time in its largest unit. */
+function figure(kind, kpi, value = kpi.value) {
+  if (kpi.unit === "share") return percent(value, 1);
+  if (kind === "money") return money(value, kpi.unit);
+  if (kind === "seconds") return duration(value);
+  if (kind === "score") return `${Math.round(kpi.measure === "nps" ? value : 100 * value)}`.replace("-", "−");
+  return count(value);
+}
+
+/* Its 95% interval; empty if there is none. */
+function range(kind, kpi) {
+  if (kpi.low === null || kpi.high === null) return "";
+  return `${figure(kind, kpi, kpi.low)} to ${figure(kind, kpi, kpi.high)}${kpi.unit === "score" ? " of 100" : ""}`;
+}
+
 function tiles() {
+  if (!project.journeys) return [];
+  if (chosen.person) return [personTiles()];
   const kpis = sliced("headline", chosen.slice);
   const others = chosen.overlay ? sliced("headline", chosen.overlay) : [];
   const currency = kpis.find((k) => k.measure === "revenue")?.unit;
@@ -54,19 +74,26 @@ function tiles() {
     return found.find((k) => k.unit === currency) ?? found[0];
   };
   const about = new Map(rows("measures").map((m) => [m.measure, m]));
-  const shown = (k, value = k?.value) => !k ? "–" : k.unit === "share" ? percent(value, 1) : about.get(k.measure).kind === "money" ? money(value, k.unit) : count(value);
-  const made = TILES.map((measure) => ({ measure, kpi: pick(kpis, measure), definition: about.get(measure) })).filter(({ kpi }) => kpi);
-  return el("ul", { class: "tiles" }, made.map(({ measure, kpi, definition }) => el("li", {}, el("button", { type: "button", class: `tile${measure === "conversion_rate" ? " tile-lead" : ""}`, onclick: () => showEvidence({
-    eyebrow: `Key figure · ${slices.get(chosen.slice).label}`, title: definition.label, words: definition.definition,
-    facts: [{ label: "Value", value: shown(kpi), note: kpi.low === null ? "" : `95% interval ${shown(kpi, kpi.low)} to ${shown(kpi, kpi.high)}` },
+  const made = (measures) => measures.filter((measure) => pick(kpis, measure)).map((measure) => el("li", {}, tile(pick(kpis, measure), about.get(measure), pick(others, measure))));
+  const more = made(MORE_TILES);
+  return [el("ul", { class: "tiles" }, made(TILES)), ...(more.length ? [el("ul", { class: "tiles tiles-more" }, more)] : [])];
+}
+
+function tile(kpi, definition, other) {
+  const { kind } = definition;
+  const when = kpi.period === "all" ? "" : span(kpi.period, kpi.period_start);
+  const note = [when, kpi.unit === "share" ? interval(kpi.low, kpi.high) : range(kind, kpi), kpi.denominator === null ? "" : `${count(kpi.denominator)} ${OF[kpi.measure] ?? ""}`].filter(Boolean);
+  return el("button", { type: "button", class: `tile${kpi.measure === "conversion_rate" ? " tile-lead" : ""}`, onclick: () => showEvidence({
+    eyebrow: ["Key figure", slices.get(chosen.slice).label, when].filter(Boolean).join(" · "), title: definition.label, words: definition.definition,
+    facts: [{ label: "Value", value: figure(kind, kpi), note: kpi.low === null ? "" : `95% interval ${range(kind, kpi)}` },
       kpi.denominator === null ? null : { label: "Denominator", value: count(kpi.denominator), note: definition.denominator }].filter(Boolean),
-    sql: [{ label: "The SQL behind it", text: kpiSql(chosen.slice, measure) }],
+    sql: [{ label: "The SQL behind it", text: kpiSql(chosen.slice, kpi) }],
   }) },
     el("span", { class: "tile-label" }, definition.label),
-    el("span", { class: "tile-value" }, shown(kpi)),
-    chosen.overlay ? el("span", { class: "other" }, shown(pick(others, measure))) : null,
-    chosen.slice === ALL && !chosen.overlay ? spark(measure, kpi.unit) : null,
-    el("span", { class: "tile-note" }, kpi.unit === "share" ? `${interval(kpi.low, kpi.high)} · ${count(kpi.denominator)} ended` : "")))));
+    el("span", { class: "tile-value" }, figure(kind, kpi)),
+    chosen.overlay ? el("span", { class: "other" }, other ? figure(kind, other) : "–") : null,
+    chosen.slice === ALL && !chosen.overlay ? spark(kpi.measure, kpi.unit) : null,
+    el("span", { class: "tile-note" }, note.map((part) => el("span", {}, part))));
 }
 
 function spark(measure, unit) {
@@ -74,9 +101,10 @@ function spark(measure, unit) {
   const months = history("month");
   const values = (months.length >= 4 ? months : history("week")).map((r) => r.value);
   if (values.length < 2) return null;
-  const most = Math.max(...values) || 1;
+  const least = Math.min(0, ...values);
+  const size = Math.max(0, ...values) - least || 1;
   return shape("svg", { class: "spark", viewBox: "0 0 120 30", preserveAspectRatio: "none", role: "img", "aria-label": `by ${months.length >= 4 ? "month" : "week"}` },
-    shape("polyline", { points: values.map((v, i) => `${(120 * i / (values.length - 1)).toFixed(1)},${(29 - 28 * Math.max(0, v) / most).toFixed(1)}`).join(" ") }));
+    shape("polyline", { points: values.map((v, i) => `${(120 * i / (values.length - 1)).toFixed(1)},${(29 - 28 * (v - least) / size).toFixed(1)}`).join(" ") }));
 }
 
 function bar() {
@@ -87,13 +115,16 @@ function bar() {
     groups.get(label).push({ value: slice.key, label: `${slice.label} (${count(slice.journeys)})` });
   }
   const options = [...groups].map(([label, list]) => ({ label, options: list }));
-  if (slices.size < 2) return null;
   const view = current();
-  if (!view.sliced) return null;
+  const alone = view.id === "map" && people.size ? choice(`One ${subject} alone`, [{ options: [{ value: "", label: "nobody" }, ...[...people.values()].map((p) => ({ value: p.customer_id, label: `${p.customer_id.slice(0, 8)}, ${plural(p.journeys, "journey")}, ${count(p.converted_journeys)} converted` }))] }], chosen.person, (person) => choose({ person })) : null;
+  const whole = el("button", { type: "button", class: "link", onclick: () => choose({ slice: ALL, overlay: "", person: "" }) }, "Back to all journeys");
+  if (chosen.person && alone) return el("section", { class: "wrap shown", "aria-label": "Slices" }, alone, whole);
+  const several = view.sliced && slices.size > 1;
+  if (!several && !alone) return null;
   return el("section", { class: "wrap shown", "aria-label": "Slices" },
-    choice("Show", options, chosen.slice, (slice) => choose({ slice, node: "" })),
-    view.overlaid ? choice("Over it", [{ label: "", options: [{ value: "", label: "nothing" }] }, ...options].map((g) => ({ ...g, options: g.options.filter((o) => o.value !== chosen.slice) })), chosen.overlay, (overlay) => choose({ overlay })) : null,
-    chosen.slice !== ALL || chosen.overlay ? el("button", { type: "button", class: "link", onclick: () => choose({ slice: ALL, overlay: "" }) }, "Back to all journeys") : null);
+    several && choice("Show", options, chosen.slice, (slice) => choose({ slice, node: "" })),
+    several && view.overlaid && choice("Over it", [{ label: "", options: [{ value: "", label: "nothing" }] }, ...options].map((g) => ({ ...g, options: g.options.filter((o) => o.value !== chosen.slice) })), chosen.overlay, (overlay) => choose({ overlay })),
+    alone, (chosen.slice !== ALL || chosen.overlay) && whole);
 }
 
 function foot() {
@@ -116,7 +147,7 @@ function draw(view) {
 function show() {
   const view = current();
   const focused = document.activeElement?.closest("label.choice, fieldset.switch")?.textContent.slice(0, 8);
-  head.replaceChildren(...(view.id === "map" ? [el("p", { class: "eyebrow" }, "Customer journey map"), el("h1", {}, title), el("p", { class: "lede" }, lede()), project.journeys ? tiles() : ""] : [el("h1", { class: "away" }, `${title}: ${view.label.toLowerCase()}`)]));
+  head.replaceChildren(...(view.id === "map" ? [el("p", { class: "eyebrow" }, "Customer journey map"), el("h1", {}, title), el("p", { class: "lede" }, lede()), ...tiles()] : [el("h1", { class: "away" }, `${title}: ${view.label.toLowerCase()}`)]));
   head.classList.toggle("head-small", view.id !== "map");
   bars.replaceChildren(bar() ?? "");
   for (const other of VIEWS) document.getElementById(`${other.id}-view`).hidden = other !== view;

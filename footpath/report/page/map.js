@@ -4,6 +4,7 @@ import { ALL, channels, choose, chosen, findings, hue, keyOf, nodeOf, project, s
 import { aside, choice, el, heading, shape } from "./dom.js";
 import { showEvidence } from "./evidence.js";
 import { cellSql, defaultSignal, nodeSql, ofWhat, signalsOf } from "./figures.js";
+import { drawPerson } from "./person.js";
 import { count, duration, interval, measured, named, percent, plural } from "./wording.js";
 
 const SHOWN = 6;
@@ -27,6 +28,7 @@ export function scopeOf(finding) {
 
 /** The map in a section. */
 export function drawMap(section) {
+  if (chosen.person) return drawPerson(section);
   section.append(heading("map", "The map", "Stages from left to right; beneath each, what customers do, how it feels, where it hurts and what it brings. Open any cell for its evidence."));
   if (!project.journeys) {
     section.append(el("p", { class: "empty" }, "The map appears with the first journey. Data health tells what was read so far."));

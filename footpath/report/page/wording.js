@@ -51,9 +51,15 @@ export function money(value, currency) {
   return SYMBOLS[currency] ? sign + SYMBOLS[currency] + text : `${sign}${text} ${currency}`;
 }
 
-/** A day, and a moment, in UTC. */
+/** A day, in UTC. */
 export function day(iso) {
   return iso === null ? MISSING : new Date(`${iso.slice(0, 10)}T00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+}
+
+/** A month by its name, a week by its first day. */
+export function span(period, start) {
+  if (period !== "month") return `${period} of ${day(start)}`;
+  return new Date(`${start}T00:00Z`).toLocaleDateString("en-GB", { month: "long", year: "numeric", timeZone: "UTC" });
 }
 
 /** A touchpoint, stage or channel for readers. */
