@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("playwright", reason="pip install 'footpath[browser]'")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright  # noqa: E402
 
 from footpath.demonstration import demonstrate  # noqa: E402
 from footpath.report import build_report  # noqa: E402
@@ -88,6 +88,12 @@ def _opened(browser: Browser, report: Path, width: int = 1280) -> Iterator[Page]
     context.close()
 
 
+def _tile(page: Page, label: str) -> Locator:
+    """The key figure of that name."""
+    named = page.locator(".tile-label").get_by_text(label, exact=True)
+    return page.locator(".tile").filter(has=named)
+
+
 def _visit(page: Page, view: str) -> None:
     page.get_by_role("navigation").get_by_role("link", name=view, exact=True).click()
 
@@ -120,11 +126,12 @@ def test_displayed_numbers_are_the_databases(published: Path, page: Page) -> Non
             return float(con.sql(query).fetchall()[0][0])
 
         kpi = "SELECT value FROM kpis WHERE period = 'all' AND segment = 'all' AND measure = '{}'"
-        tiles = page.locator(".tiles")
+        tiles = page.locator(".tiles").first
         for measure in ("customers", "journeys_started", "orders", "sessions"):
             label = con.sql(f"SELECT label FROM kpi_definitions WHERE measure = '{measure}'")
-            tile = tiles.get_by_role("button", name=label.fetchall()[0][0])
-            expect(tile).to_contain_text(f"{number(kpi.format(measure)):,.0f}")
+            expect(_tile(page, label.fetchall()[0][0])).to_contain_text(
+                f"{number(kpi.format(measure)):,.0f}"
+            )
         expect(tiles).to_contain_text(f"{100 * number(kpi.format('conversion_rate')):.1f}%")
         expect(tiles).to_contain_text(f"€{number(kpi.format('revenue')):,.0f}")
         count = number("SELECT touchpoints FROM map_cells WHERE touchpoint = 'checkout_shipping'")
@@ -193,7 +200,7 @@ def test_figures_of_time_return_and_service_are_tiles(
     }.get(measure, lambda v: f"{100 * v:.1f}%")
     with duckdb.connect(str(published), read_only=True) as con:
         label = con.sql(f"SELECT label FROM kpi_definitions WHERE measure = '{measure}'")
-        page.locator(".tiles").get_by_role("button", name=label.fetchall()[0][0]).click()
+        _tile(page, label.fetchall()[0][0]).click()
         dialog = page.locator("#evidence")
         row = con.sql(dialog.locator("code").inner_text()).fetchall()[0]
     value, _, low, high, denominator = row
@@ -236,7 +243,7 @@ def test_planted_pain_and_the_dip_at_support_are_seen_at_once(
         expect(note).to_contain_text(re.compile("People leave.*% instead of .*%", re.S))
         dip = place.locator(".point-dip")
         expect(dip.locator("b")).to_be_visible()
-        expect(dip).to_contain_text("Service")
+        expect(dip).to_contain_text("Service, No call for help afterwards")
 
 
 @needs("ecom")
@@ -268,8 +275,7 @@ def test_one_customer_is_shown_alone(
             ).fetchall()[0]
         menu.select_option(customer)
         expect(page.locator("#map-view .journey")).to_have_count(journeys)
-        tiles = page.locator(".tiles")
-        expect(tiles.get_by_role("button", name="Touchpoints")).to_contain_text(str(touchpoints))
+        expect(_tile(page, "Touchpoints")).to_contain_text(str(touchpoints))
         place = ".map" if width == 1280 else ".narrow"
         entries = page.locator(f"{place} .entry")
         counts = entries.locator("b").all_inner_texts()
@@ -290,12 +296,16 @@ def test_one_customer_is_shown_alone(
         expect(page.locator("#map-title")).to_have_text("One customer")
 
 
-def test_the_experience_can_be_told_by_each_signal(page: Page) -> None:
-    """Every signal of the menu draws its curve."""
+def test_the_experience_can_be_told_by_each_signal(published: Path, page: Page) -> None:
+    """Every signal of the menu draws its curve, and the query of each runs."""
     menu = page.get_by_label("Signal")
     for value in menu.locator("option").evaluate_all("all => all.map(o => o.value)"):
         menu.select_option(value)
         expect(page.locator(".map .curve")).to_have_count(1)
+        page.locator(".map .point").first.click()
+        with duckdb.connect(str(published), read_only=True) as con:
+            assert con.sql(page.locator("#evidence code").first.inner_text()).fetchall()
+        page.keyboard.press("Escape")
 
 
 def test_the_flow_follows_its_controls(page: Page) -> None:
