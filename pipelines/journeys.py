@@ -1,18 +1,27 @@
-"""Journeys: the touchpoints of each bucket summarised to `journeys`."""
+"""Journeys: the touchpoints of each bucket summarised to `journeys`.
+
+Journeys of customers whose touchpoints are the published ones are taken from there (docs/adr/0009).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import pyarrow.parquet as pq
+import numpy as np
+import pyarrow as pa
 
 from contracts.lake import DataFile, digest_of
+from contracts.schemas import table_schema
+from models.event_keys import bucket_of
 from models.journeys import summarise_journeys
+from pipelines.increments import changed_customers, goes_on_from_base
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
 from transforms.kernel import Kernel
+from transforms.read_buckets import read_bucket, rows_of
+from transforms.sessionize import merge_customers
 from transforms.write_table import write_table
 
 __all__ = ["STAGE"]
@@ -25,24 +34,48 @@ def _fingerprint(run: Run) -> str:
     return digest_of("journeys", 1, run.draft.names("touchpoints"), run.config.attributes)
 
 
-class _Summarise:
-    def __init__(self, root: str, attributes: tuple[str, ...], name: str) -> None:
-        self._root, self._attributes, self._name = root, attributes, name
+@dataclass(frozen=True)
+class _Old:
+    """A bucket's journeys as they were, and whose are not the same now (ascending uint64)."""
 
-    def __call__(self, file: DataFile) -> Iterator[tuple[str, DataFile]]:
-        touchpoints = pq.read_table(
-            Path(self._root, file.path),
-            columns=[*_COLUMNS, *self._attributes],
-            partitioning=None,
-            read_dictionary=[*_TEXTS, *self._attributes],
-            use_threads=False,
-        )
-        journeys = summarise_journeys(
-            touchpoints.unify_dictionaries().combine_chunks(), self._attributes
-        )
+    journeys: DataFile
+    changed: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Summarise:
+    root: str
+    attributes: tuple[str, ...]
+    name: str
+
+    def __call__(self, element: tuple[DataFile, _Old | None]) -> Iterator[tuple[str, DataFile]]:
+        file, old = element
+        columns = [*_COLUMNS, *self.attributes]
+        touchpoints = read_bucket(self.root, file.path, columns)
+        if old is not None:
+            rows, _ = rows_of(touchpoints, old.changed)
+            touchpoints = touchpoints.take(pa.array(rows))
+        journeys = summarise_journeys(touchpoints, self.attributes) if len(touchpoints) else None
+        if old is not None:
+            names = table_schema("journeys", attributes=self.attributes).names
+            kept = read_bucket(self.root, old.journeys.path, names, plain=("path",))
+            journeys = merge_customers(kept, journeys, old.changed)
         bucket = file.partition["bucket"]
-        path = f"tables/journeys/bucket={bucket:04d}/{self._name}.parquet"
-        yield "journeys", write_table(self._root, path, journeys, bucket=bucket)
+        path = f"tables/journeys/bucket={bucket:04d}/{self.name}.parquet"
+        yield "journeys", write_table(self.root, path, journeys, bucket=bucket)
+
+
+def _old(run: Run) -> dict[str | int, _Old]:
+    """By bucket what can be gone on from."""
+    changed = changed_customers(run) if goes_on_from_base(run, STAGE) else None
+    if changed is None:
+        return {}
+    buckets = run.draft.stages["sessionize"].facts.get("buckets", 1)
+    of = bucket_of(changed, buckets)
+    return {
+        file.partition["bucket"]: _Old(file, changed[of == file.partition["bucket"]])
+        for file in run.base.tables["journeys"]
+    }
 
 
 def _execute(run: Run) -> dict[str, Any]:
@@ -50,14 +83,24 @@ def _execute(run: Run) -> dict[str, Any]:
     kernel = _Summarise(
         str(run.lake.root), run.config.attributes, digest_of(run.run_id, "journeys")
     )
+    old = _old(run)
+    published = set(run.base.names("touchpoints"))
+    work, stays = [], []
+    for file in run.draft.tables["touchpoints"]:
+        known = old.get(file.partition["bucket"])
+        if known is not None and file.path in published:
+            stays.append(known.journeys)
+        else:
+            work.append((file, known))
     with run.pipeline() as pipeline:
         written = (
             pipeline
-            | "Touchpoints" >> beam.Create(run.draft.tables["touchpoints"])
+            | "Touchpoints" >> beam.Create(work)
             | "Summarise" >> Kernel(kernel, run.kernel_threads)
         )
         collect((written,), result)
-    run.draft.tables["journeys"] = data_files(read_results(result).get("journeys", []))
+    files = [*stays, *data_files(read_results(result).get("journeys", []))]
+    run.draft.tables["journeys"] = sorted(files, key=lambda file: file.path)
     return {"rows": sum(file.rows for file in run.draft.tables["journeys"])}
 
 

@@ -29,7 +29,7 @@ def _fingerprint(run: Run) -> str:
     identity = run.config.identity
     return digest_of(
         "resolve",
-        3,
+        4,
         files,
         [
             (name, spec.limit, spec.device, spec.account)

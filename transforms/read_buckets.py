@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from contracts.lake import Manifest
+from models.hexadecimal import hex_text
 from models.journeys import outcomes
 
-__all__ = ["Bucket", "buckets_of", "read_bucket", "read_journeys"]
+__all__ = ["Bucket", "buckets_of", "read_bucket", "read_journeys", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,27 @@ def buckets_of(manifest: Manifest) -> list[Bucket]:
     ]
 
 
-def read_bucket(root: str, path: str, columns: Sequence[str]) -> pa.Table:
-    """Columns of a file of the lake, text dictionary-encoded, in one chunk."""
+def read_bucket(
+    root: str, path: str, columns: Sequence[str], plain: Sequence[str] = ()
+) -> pa.Table:
+    """Columns of a file of the lake, text but for `plain` dictionary-encoded, in one chunk."""
     file = Path(root, path)
     schema = pq.read_schema(file)
-    texts = [name for name in columns if schema.field(name).type == pa.string()]
+    texts = [n for n in columns if n not in plain and schema.field(n).type == pa.string()]
     table = pq.read_table(
         file, columns=list(columns), partitioning=None, read_dictionary=texts, use_threads=False
     )
     return table.unify_dictionaries().combine_chunks()
+
+
+def rows_of(table: pa.Table, customers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of some customers (ascending uint64), and whose each is; `customer_id` is dictionary-encoded."""
+    ids = table["customer_id"].combine_chunks()
+    place = pc.index_in(ids.dictionary, value_set=hex_text(customers))
+    place = pc.fill_null(place, -1).to_numpy(zero_copy_only=False)
+    of_row = place[ids.indices.to_numpy()] if len(place) else np.zeros(0, np.int32)
+    rows = np.flatnonzero(of_row >= 0)
+    return rows, customers[of_row[rows]]
 
 
 def read_journeys(
