@@ -8,7 +8,7 @@ needs no order, all that is counted is an integer, one row per
 `measure` says what is counted and `bin` is a place in a histogram, 0 where there is none. Amounts
 that are no integers are counted in fixed-point units (`models.transition_counts` says which).
 Text columns are dictionary-encoded; the dictionaries are sorted and rows are sorted by key, so
-equal counts are equal tables.
+equal counts are equal tables. What adds up to 0 is not there, so that counts can be taken back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "COUNTS_SCHEMA", "NONE", "codes", "count_by", "counts_rows", "encode", "join_counts", "merge_counts",
-    "starts", "sum_by",
+    "starts", "sum_by", "taken_back",
 ]  # fmt: skip
 
 NONE = "(none)"
@@ -166,6 +166,12 @@ def join_counts(parts: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([COUNTS_SCHEMA.empty_table(), *parts])
 
 
+def taken_back(counts: pa.Table) -> pa.Table:
+    """Counts that take those given from a sum."""
+    place = counts.schema.get_field_index("count")
+    return counts.set_column(place, COUNTS_SCHEMA.field("count"), pc.negate(counts["count"]))
+
+
 def merge_counts(partials: Iterable[pa.Table]) -> pa.Table:
     """Add tables of counts: exact, and the same for any order and grouping of them.
 
@@ -177,7 +183,7 @@ def merge_counts(partials: Iterable[pa.Table]) -> pa.Table:
     Returns
     -------
     pa.Table of `COUNTS_SCHEMA`
-        Sorted by key, which is unique.
+        Sorted by key, which is unique; without those that add up to 0.
     """
     merged = COUNTS_SCHEMA.empty_table()
     waiting: list[pa.Table] = []
@@ -219,6 +225,7 @@ def _add_up(tables: list[pa.Table]) -> pa.Table:
     key += bins
     del tables, bins
     key, count = sum_by(key, count)
+    key, count = key[count != 0], count[count != 0]
     columns: list[pa.Array] = [pa.array(count)]
     for size, texts in reversed(digits):
         places = key % size

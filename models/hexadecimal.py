@@ -7,7 +7,7 @@ import binascii
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["hex_text"]
+__all__ = ["hashes_of", "hex_text"]
 
 
 def hex_text(hashes: np.ndarray, prefix: str = "") -> pa.StringArray:
@@ -27,3 +27,13 @@ def hex_text(hashes: np.ndarray, prefix: str = "") -> pa.StringArray:
     return pa.StringArray.from_buffers(
         len(hashes), pa.py_buffer(offsets), pa.py_buffer(text.tobytes())
     )
+
+
+def hashes_of(texts: pa.StringArray) -> np.ndarray:
+    """The 64-bit hashes that `hex_text` wrote without a prefix: uint64 ndarray.
+
+    >>> hashes_of(hex_text(np.array([255, 2**64 - 1], np.uint64))).tolist()
+    [255, 18446744073709551615]
+    """
+    digits = "".join(texts.to_pylist())
+    return np.frombuffer(binascii.unhexlify(digits), ">u8").astype(np.uint64)

@@ -53,7 +53,7 @@ from models.absorbing_chain import START
 from models.counts import NONE, codes, count_by, counts_rows, join_counts, starts, sum_by
 from models.journey_walks import walk
 
-__all__ = ["POSITIONS", "UNIT", "count_steps", "first_day"]
+__all__ = ["POSITIONS", "UNIT", "count_steps", "first_day", "forget_days"]
 
 UNIT = 1_000_000
 """Logarithms of seconds and satisfaction answers are added in millionths."""
@@ -103,6 +103,14 @@ def first_day(watermark: datetime, history: timedelta) -> int:
     20
     """
     return (watermark.replace(tzinfo=None) - history - _EPOCH).days
+
+
+def forget_days(counts: pa.Table, since: int) -> pa.Table:
+    """Counts of steps as they are when days before a later `since` are not told apart any more."""
+    days = pc.equal(counts["level"].cast(pa.string()), "day")
+    bins = pc.if_else(days, pc.max_element_wise(counts["bin"], since - 1), counts["bin"])
+    place = counts.schema.get_field_index("bin")
+    return counts.set_column(place, counts.schema.field("bin"), bins.cast(pa.int32()))
 
 
 def count_steps(

@@ -1,9 +1,14 @@
-"""Graph: transitions of all journeys to `stages`, `transitions`, `attribution` and `pain_points`."""
+"""Graph: transitions of all journeys to `stages`, `transitions`, `attribution` and `pain_points`.
+
+Sums are kept in the lake's table ``graph_counts``. Where they can be gone on from, affected customers are counted
+twice, as they were and as they are, and all others not at all (docs/adr/0009).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -12,18 +17,25 @@ import pyarrow.compute as pc
 from contracts.config import PERSONA, SMALL
 from contracts.errors import StageOrderError
 from contracts.lake import digest_of
-from models.counts import COUNTS_SCHEMA
+from models.counts import COUNTS_SCHEMA, merge_counts
+from models.event_keys import bucket_of
 from models.small_groups import Size, to_fold
+from pipelines.increments import changed_customers, goes_on_from_base, published
 from pipelines.job import Run, Stage, collect, main, read_results, scratch_folder
-from transforms.read_buckets import buckets_of
+from transforms.read_buckets import buckets_of, read_bucket
 from transforms.write_table import write_table
 
+if TYPE_CHECKING:
+    from transforms.count_transitions import BucketChange
+
 __all__ = ["STAGE"]
+
+_KINDS = ("transitions", "paths", "steps")
 
 
 def _fingerprint(run: Run) -> str:
     config = run.config
-    sliced_by_persona = PERSONA in config.graph.segments and PERSONA not in config.attributes
+    sliced_by_persona = _is_sliced_by_persona(run)
     if sliced_by_persona and "journey_personas" not in run.draft.tables:
         raise StageOrderError(
             "graph.segments names persona, but there are no personas yet; "
@@ -31,7 +43,7 @@ def _fingerprint(run: Run) -> str:
         )
     return digest_of(
         "graph",
-        3,
+        4,
         run.draft.names("touchpoints", "journeys"),
         run.draft.names("journey_personas") if sliced_by_persona else [],
         config.stages,
@@ -43,6 +55,10 @@ def _fingerprint(run: Run) -> str:
         _stage_of(run),
         config.privacy.min_group,
     )
+
+
+def _is_sliced_by_persona(run: Run) -> bool:
+    return PERSONA in run.config.graph.segments and PERSONA not in run.config.attributes
 
 
 def _stage_of(run: Run) -> dict[str, str]:
@@ -59,24 +75,15 @@ def _execute(run: Run) -> dict[str, Any]:
     from models.segment_differences import segment_differences
     from models.step_counts import first_day
     from models.transition_tables import finish
-    from transforms.count_transitions import CountTransitions
 
     config = run.config
     folder = scratch_folder(run, "graph")
-    result = folder / "result.json"
+    name = digest_of(run.run_id, "graph")
     folded = _small_groups(run, folder / "sizes.json") if config.privacy.min_group > 1 else {}
-    with run.pipeline() as pipeline:
-        buckets = pipeline | "Buckets" >> beam.Create(buckets_of(run.draft))
-        counting = (str(run.lake.root), config, run.watermark, str(folder), folded)
-        counted = buckets | "CountTransitions" >> CountTransitions(*counting, run.kernel_threads)
-        collect((counted,), result)
-    results = read_results(result)
-    stages, transitions = finish(_counts(results, "transitions"))
-    journeys = results.get("converted", [])
-    converted = sum(entry["converted"] for entry in journeys)
-    value = sum(entry["value_units"] for entry in journeys) / 10_000
-    counts = _named(_counts(results, "steps"))
-    steps = StepCounts(counts, first_day(run.watermark, config.graph.history))
+    sums = _count(run, folder, folded)
+    stages, transitions = finish(sums.counts["transitions"])
+    value = sums.value_units / 10_000
+    steps = StepCounts(_named(sums.counts["steps"]), first_day(run.watermark, config.graph.history))
     pain_points = find_pain_points(
         _named(stages),
         _named(transitions),
@@ -90,14 +97,13 @@ def _execute(run: Run) -> dict[str, Any]:
             min_volume=config.graph.min_volume,
             window=config.graph.window,
             pause=config.session.gap,
-            mean_value=value / converted if value > 0 else None,
+            mean_value=value / sums.converted if value > 0 else None,
         ),
     )
-    name = digest_of(run.run_id, "graph")
     tables = {
         "stages": stages,
         "transitions": transitions,
-        "attribution": credit(_counts(results, "paths")),
+        "attribution": credit(sums.counts["paths"]),
         "pain_points": pain_points,
         "segment_differences": segment_differences(steps, config.graph.min_volume),
     }
@@ -105,7 +111,89 @@ def _execute(run: Run) -> dict[str, Any]:
         run.draft.tables[table] = [
             write_table(str(run.lake.root), f"tables/{table}/{name}.parquet", rows)
         ]
+    run.draft.tables["graph_counts"] = [
+        replace(
+            write_table(str(run.lake.root), f"tables/graph_counts/{name}-{kind}.parquet", counts),
+            meta={"kind": kind, "converted": sums.converted, "value_units": sums.value_units},
+        )
+        for kind, counts in sums.counts.items()
+    ]
     return {"rows": sum(len(rows) for rows in tables.values()), "folded": folded}
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What is counted over all journeys."""
+
+    counts: dict[str, pa.Table]
+    """By kind: transitions, paths, steps."""
+    converted: int
+    value_units: int
+
+
+def _count(run: Run, folder: Path, folded: dict[str, tuple[str, ...]]) -> _Sums:
+    """Count everybody, or whom something happened to since the published version."""
+    from transforms.count_transitions import CountTransitions
+
+    before = _published(run, folded)
+    counting = (str(run.lake.root), run.config, run.watermark, str(folder), folded)
+    since = None if before is None else published(run).watermark
+    count = CountTransitions(*counting, run.kernel_threads, since)
+    work = buckets_of(run.draft) if before is None else _changes(run)
+    with run.pipeline() as pipeline:
+        counted = pipeline | "Buckets" >> beam.Create(work) | "CountTransitions" >> count
+        collect((counted,), folder / "result.json")
+    results = read_results(folder / "result.json")
+    counts = {kind: _added(results, kind) for kind in _KINDS}
+    converted, units = (
+        sum(entry[name] for entry in results.get("converted", []))
+        for name in ("converted", "value_units")
+    )
+    if before is None:
+        return _Sums(counts, converted, units)
+    return _Sums(
+        {kind: merge_counts([before.counts[kind], counts[kind]]) for kind in _KINDS},
+        before.converted + converted,
+        before.value_units + units,
+    )
+
+
+def _published(run: Run, folded: dict[str, tuple[str, ...]]) -> _Sums | None:
+    """The sums of the published version, days told apart as now; None where they can't be gone on from."""
+    from models.step_counts import first_day, forget_days
+
+    persona_known = not _is_sliced_by_persona(run) or "journey_personas" in run.base.tables
+    if not persona_known or not goes_on_from_base(run, STAGE) or changed_customers(run) is None:
+        return None
+    was = {
+        segment: tuple(values)
+        for segment, values in run.base.stages["graph"].facts["folded"].items()
+    }
+    if was != folded or published(run).watermark > run.watermark:
+        return None
+    files = {str(file.meta["kind"]): file for file in run.base.tables["graph_counts"]}
+    counts = {
+        kind: read_bucket(str(run.lake.root), file.path, COUNTS_SCHEMA.names)
+        for kind, file in files.items()
+    }
+    since = first_day(run.watermark, run.config.graph.history)
+    counts["steps"] = forget_days(counts["steps"], since)
+    told = files["steps"].meta
+    return _Sums(counts, told["converted"], told["value_units"])
+
+
+def _changes(run: Run) -> list[BucketChange]:
+    """Every bucket before and now, and whose touchpoints are not the same."""
+    from transforms.count_transitions import BucketChange
+
+    changed = changed_customers(run)
+    assert changed is not None
+    of = bucket_of(changed, run.draft.stages["sessionize"].facts.get("buckets", 1))
+    was, now = ({b.number: b for b in buckets_of(m)} for m in (run.base, run.draft))
+    return [
+        BucketChange(was.get(number), now.get(number), changed[of == number])
+        for number in sorted(was | now)
+    ]
 
 
 def _small_groups(run: Run, result: Path) -> dict[str, tuple[str, ...]]:
@@ -129,7 +217,7 @@ def _named(table: pa.Table) -> pa.Table:
     return table.filter(pc.not_equal(table["segment_value"].cast(pa.string()), SMALL))
 
 
-def _counts(results: dict[str, list[Any]], kind: str) -> pa.Table:
+def _added(results: dict[str, list[Any]], kind: str) -> pa.Table:
     """The sum over all buckets; no rows where there was no bucket."""
     tables = []
     for path in results.get(kind, []):

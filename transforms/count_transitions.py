@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from contracts.config import PERSONA, Config
 from contracts.table import TIME
 from models.attribution_paths import count_paths
-from models.counts import merge_counts
+from models.counts import merge_counts, taken_back
+from models.hexadecimal import hashes_of, hex_text
 from models.money import to_units
 from models.satisfaction import ANSWERS
 from models.segments import add_segments, findable, segment_inputs
@@ -26,14 +27,24 @@ from models.step_counts import count_steps, first_day
 from models.transition_counts import count_transitions
 from transforms.kernel import Kernel
 from transforms.parts import Part, read_parts, spill
-from transforms.read_buckets import Bucket, read_bucket, read_journeys
+from transforms.read_buckets import Bucket, read_bucket, read_bucket_of, read_journeys
 
-__all__ = ["CountTransitions", "GroupSizes"]
+__all__ = ["BucketChange", "CountTransitions", "GroupSizes"]
 
 _STEPS = (
     "journey_id", "step", "event_time", "session_id", "touchpoint", "stage", "channel", "dwell_s",
     "converts", *ANSWERS,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BucketChange:
+    """A bucket before and now (None where it was not, or is no more), and whose touchpoints may differ."""
+
+    before: Bucket | None
+    now: Bucket | None
+    changed: np.ndarray
+    """Ascending uint64."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +55,56 @@ class _CountBucket:
     folder: str
     folded: Mapping[str, Sequence[str]]
     """By segment the values of too few customers (`models.small_groups`)."""
+    since: datetime
+    """Watermark of the counts that changes are counted against."""
 
-    def __call__(self, bucket: Bucket) -> Iterator[Any]:
+    def __call__(self, element: Bucket | BucketChange) -> Iterator[Any]:
+        if isinstance(element, Bucket):
+            yield from self._count(element, self.watermark, None)
+            return
+        customers = self._affected(element)
+        if len(customers):
+            if element.now is not None:
+                yield from self._count(element.now, self.watermark, customers)
+            if element.before is not None:
+                yield from self._count(element.before, self.since, customers, taken=True)
+
+    def _affected(self, change: BucketChange) -> np.ndarray:
+        """Those who count otherwise now: changed, of another persona, or left alone by the watermark on its way."""
+        if change.now is None or change.before is None:
+            return change.changed
+        ids = [hex_text(change.changed)]
+        was, is_ = change.before.personas, change.now.personas
+        if PERSONA in self.config.graph.segments and was and is_ and was != is_:
+            ids.append(_of_another_persona(self.root, was, is_))
+        steps = read_bucket(self.root, change.now.touchpoints, ("customer_id", "event_time"))
+        gap = self.config.journey.gap
+        begin, end = (pa.scalar(mark - gap, TIME) for mark in (self.since, self.watermark))
+        passed = pc.and_(
+            pc.greater_equal(steps["event_time"], begin), pc.less(steps["event_time"], end)
+        )
+        ids.append(steps["customer_id"].filter(passed).cast(pa.string()).unique())
+        every = pa.concat_arrays([one.cast(pa.string()) for one in ids]).unique()
+        return hashes_of(every.take(pc.sort_indices(every)))
+
+    def _count(
+        self,
+        bucket: Bucket,
+        watermark: datetime,
+        customers: np.ndarray | None,
+        *,
+        taken: bool = False,
+    ) -> Iterator[Any]:
+        """Counts of some customers of a bucket, or of all; negative if they are taken back."""
         graph = self.config.graph
-        journeys = fold(journeys_of(self.root, self.config, self.watermark, bucket), self.folded)
+        journeys = journeys_of(self.root, self.config, watermark, bucket, customers)
+        journeys = fold(journeys, self.folded)
         levels = self.config.attribution_levels
         columns = list(dict.fromkeys([*_STEPS, *levels]))
-        steps = read_bucket(self.root, bucket.touchpoints, columns)
-        since = pc.subtract(pa.scalar(self.watermark, TIME), steps["event_time"])
+        steps = read_bucket_of(self.root, bucket.touchpoints, columns, customers)
+        if not len(steps):
+            return  # these customers were, or are, elsewhere
+        since = pc.subtract(pa.scalar(watermark, TIME), steps["event_time"])
         settled = pc.greater(since, pa.scalar(self.config.journey.gap, pa.duration("us")))
         steps = steps.append_column("settled", settled)
         transitions = count_transitions(
@@ -86,25 +139,47 @@ class _CountBucket:
             ("steps", by_day),
         ):
             name = f"{kind}-{bucket.number:04d}"
+            counts = taken_back(counts) if taken else counts
             for _, part in spill(counts, np.zeros(len(counts), np.int64), self.folder, name):
                 yield kind, part
         converted = journeys["converted"].to_numpy(zero_copy_only=False)
+        sign = -1 if taken else 1
         value = {
-            "converted": int(converted.sum()),
-            "value_units": int(to_units(journeys["value"])[converted].sum()),
+            "converted": sign * int(converted.sum()),
+            "value_units": sign * int(to_units(journeys["value"])[converted].sum()),
         }
         yield beam.pvalue.TaggedOutput("results", ("converted", value))
 
 
-def journeys_of(root: str, config: Config, watermark: datetime, bucket: Bucket) -> pa.Table:
-    """A bucket's journeys with their outcome and a column for each segment."""
+def _of_another_persona(root: str, before: str, now: str) -> pa.Array:
+    """Customers with a journey that is new or has another persona, of two files of `journey_personas`."""
+    columns = ("journey_id", "persona_id", "customer_id")
+    was, is_ = (read_bucket(root, path, columns) for path in (before, now))
+    place = pc.index_in(
+        is_["journey_id"].cast(pa.string()), value_set=was["journey_id"].cast(pa.string())
+    )
+    persona = was["persona_id"].cast(pa.string()).take(place)
+    same = pc.equal(persona, is_["persona_id"].cast(pa.string()))
+    others = pc.invert(pc.fill_null(same, False))
+    return is_["customer_id"].filter(others).cast(pa.string()).unique()
+
+
+def journeys_of(
+    root: str,
+    config: Config,
+    watermark: datetime,
+    bucket: Bucket,
+    customers: np.ndarray | None = None,
+) -> pa.Table:
+    """A bucket's journeys, of some customers or all, with their outcome and a column for each segment."""
     segments = config.graph.segments
     inputs = segment_inputs(segments, config.attributes)
     columns = list(dict.fromkeys(["journey_id", "customer_id", "value", *inputs]))
-    journeys = read_journeys(root, bucket, columns, watermark, config.journey.gap)
+    gap = config.journey.gap
+    journeys = read_journeys(root, bucket, columns, watermark, gap, customers)
     personas = None
     if PERSONA in segments and bucket.personas:
-        personas = read_bucket(root, bucket.personas, ("journey_id", "persona_id"))
+        personas = read_bucket_of(root, bucket.personas, ("journey_id", "persona_id"), customers)
     return add_segments(journeys, segments, personas)
 
 
@@ -124,9 +199,9 @@ class _Add:
 
 
 class CountTransitions(beam.PTransform):
-    """Buckets to results: ``("transitions", path)``, ``("paths", path)`` and ``("steps", path)``, Arrow
-    files of the sums of `models.transition_counts`, `models.attribution_paths` and `models.step_counts`;
-    ``("converted", ...)`` a bucket.
+    """Each `Bucket`, or `BucketChange`, to results: ``("transitions", path)``, ``("paths", path)`` and
+    ``("steps", path)``, Arrow files of the sums of `models.transition_counts`, `models.attribution_paths` and
+    `models.step_counts`; ``("converted", ...)`` a bucket. What changes add up to is to be added to former sums.
     """
 
     def __init__(
@@ -137,9 +212,10 @@ class CountTransitions(beam.PTransform):
         folder: str,
         folded: Mapping[str, Sequence[str]],
         threads: int,
+        since: datetime | None = None,
     ) -> None:
         super().__init__()
-        self._count = _CountBucket(root, config, watermark, folder, folded)
+        self._count = _CountBucket(root, config, watermark, folder, folded, since or watermark)
         self._add = _Add(folder)
         self._threads = threads
 

@@ -16,7 +16,7 @@ from contracts.lake import Manifest
 from models.hexadecimal import hex_text
 from models.journeys import outcomes
 
-__all__ = ["Bucket", "buckets_of", "read_bucket", "read_journeys", "rows_of"]
+__all__ = ["Bucket", "buckets_of", "read_bucket", "read_bucket_of", "read_journeys", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,17 @@ def read_bucket(
     return table.unify_dictionaries().combine_chunks()
 
 
+def read_bucket_of(
+    root: str, path: str, columns: Sequence[str], customers: np.ndarray | None
+) -> pa.Table:
+    """Columns of a file of the lake, of some customers (ascending uint64) or, if None, of all."""
+    if customers is None:
+        return read_bucket(root, path, columns)
+    table = read_bucket(root, path, list(dict.fromkeys([*columns, "customer_id"])))
+    rows, _ = rows_of(table, customers)
+    return table.select(list(columns)).take(pa.array(rows))
+
+
 def rows_of(table: pa.Table, customers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows of some customers (ascending uint64), and whose each is; `customer_id` is dictionary-encoded."""
     ids = table["customer_id"].combine_chunks()
@@ -66,9 +77,14 @@ def rows_of(table: pa.Table, customers: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def read_journeys(
-    root: str, bucket: Bucket, columns: Sequence[str], watermark: datetime, gap: timedelta
+    root: str,
+    bucket: Bucket,
+    columns: Sequence[str],
+    watermark: datetime,
+    gap: timedelta,
+    customers: np.ndarray | None = None,
 ) -> pa.Table:
-    """Columns of a bucket's journeys, and their `outcome` as of the watermark."""
+    """Columns of a bucket's journeys, of some customers or all, and their `outcome` as of the watermark."""
     wanted = list(dict.fromkeys([*columns, "converted", "ended_at"]))
-    journeys = read_bucket(root, bucket.journeys, wanted)
+    journeys = read_bucket_of(root, bucket.journeys, wanted, customers)
     return journeys.append_column("outcome", outcomes(journeys, watermark, gap))

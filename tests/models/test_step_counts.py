@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.counts import merge_counts
-from models.step_counts import count_steps
+from models.counts import merge_counts, taken_back
+from models.step_counts import count_steps, forget_days
 from sql.statements import statement
 
 DAY_ZERO = datetime(2024, 3, 1, tzinfo=UTC)
@@ -178,7 +178,7 @@ def test_order_and_split_do_not_matter(seed: int, random) -> None:
         of_some = pa.compute.is_in(steps["journey_id"], value_set=ids.combine_chunks())
         parts.append(count_steps(steps.filter(of_some), journeys.filter(some), ["device"]))
     merged = merge_counts([whole])
-    assert len(merged) == len(whole), "a key twice"
+    assert len(merged) == np.count_nonzero(whole["count"].to_numpy()), "a key twice"
     assert merge_counts(parts).equals(merged)
 
 
@@ -191,6 +191,21 @@ def test_old_days_are_one() -> None:
     assert min(b for *_, b in counted(short, "reached")) == since - 1
     for table in (short, long):
         assert sum(counted(table, "reached").values()) == sum(counted(long, "reached").values())
+
+
+def test_days_can_be_made_one_later() -> None:
+    """Counts told by day become those that were never told apart, whatever was added since."""
+    steps, journeys = world(2)
+    since = (DAY_ZERO - datetime(1970, 1, 1, tzinfo=UTC)).days + 5
+    before = count_steps(steps, journeys, ["device"], since=since - 3)
+    now = count_steps(steps, journeys, ["device"], since=since)
+    assert merge_counts([forget_days(before, since)]).equals(merge_counts([now]))
+
+
+def test_counts_taken_back_leave_nothing() -> None:
+    """What is taken from a sum is gone: no rows of 0 stay."""
+    parts = [count_steps(*world(seed), ["device"]) for seed in (3, 4)]
+    assert merge_counts([*parts, taken_back(parts[0])]).equals(merge_counts(parts[1:]))
 
 
 def test_nobody_came() -> None:

@@ -178,7 +178,7 @@ def test_counts_of_buckets_add_up(
     steps, journeys = world(walks)
     counted = count_transitions(steps, journeys, ["device"])
     whole = merge_counts([counted])
-    assert len(whole) == len(counted), "a key twice"
+    assert len(whole) == np.count_nonzero(counted["count"].to_numpy()), "a key twice"
     owner = np.array([int(c[1:]) % buckets for c in journeys["customer_id"].to_pylist()])
     partials = []
     for bucket in range(buckets):

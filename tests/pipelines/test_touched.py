@@ -10,7 +10,7 @@ import pytest
 from contracts.config import Config
 from pipelines.increments import changed_customers
 from pipelines.job import Run
-from tests.spine import difference, start
+from tests.spine import STAGES, difference, rows, start
 from tests.worlds import World, configured, give
 
 
@@ -55,3 +55,20 @@ def test_a_bucket_without_a_touched_customer_keeps_its_files(tmp_path: Path):
         before, now = (set(run.draft.names(table)) for run in (first, second))
         assert 0 < len(now - before) <= 2 < len(now & before), table
     assert len(np.unique(changed)) <= 2
+
+
+def test_the_graph_counted_by_difference_is_that_of_one_run(tmp_path: Path):
+    """Old counts, less the old ones of whom something happened to, plus their new ones, give the graph's tables."""
+    stages = (*STAGES, "graph")
+    graph = {"segments": ["entry_channel", "week"], "min_volume": 2, "history": "24h"}
+    world = World(1, events=200)
+    config = configured(tmp_path / "one", graph=graph)
+    give(tmp_path / "one", world.files)
+    one = start(config, stages=stages)
+    config = configured(tmp_path / "many", graph=graph)
+    for delivery in world.runs(2):
+        give(tmp_path / "many", delivery)
+        many = start(config, stages=stages)
+        many.lake.publish(many.draft)
+    for name in ("stages", "transitions", "attribution", "pain_points", "segment_differences"):
+        assert rows(one, name) == rows(many, name), name
