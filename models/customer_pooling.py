@@ -161,7 +161,8 @@ def _levels(
     """
     top = log_likelihood.max(axis=1, keepdims=True)
     likelihood = np.exp(log_likelihood - top)
-    average = likelihood @ np.exp(log_weights)
+    # No matrix product: what BLAS makes of a row may depend on how many there are.
+    average = (likelihood * np.exp(log_weights)).sum(axis=1)
     mixed = np.maximum(loyalty * likelihood + (1.0 - loyalty) * average[:, None], 1e-300)
     log_joint = customers.membership @ (np.log(mixed) + top) + log_weights
     return (likelihood, mixed), log_joint

@@ -21,7 +21,14 @@ from models.customer_pooling import Customers
 from models.engine import query
 from models.journey_paths import path_corpus, path_vocabulary
 
-__all__ = ["hash_numbers", "sample_bound", "sample_hashes", "sample_steps", "sampled_steps"]
+__all__ = [
+    "hash_numbers",
+    "long_enough",
+    "sample_bound",
+    "sample_hashes",
+    "sample_steps",
+    "sampled_steps",
+]
 
 HashArray = npt.NDArray[np.uint64]
 
@@ -33,7 +40,7 @@ def sample_hashes(steps: pa.Table, size: int, min_touchpoints: int) -> HashArray
 
     A customer counts who has `min_touchpoints` or more, repeats within a journey collapsed.
     """
-    return np.sort(hash_numbers(_long_enough(steps, min_touchpoints)))[:size]
+    return np.sort(hash_numbers(long_enough(steps, min_touchpoints)))[:size]
 
 
 def sample_bound(hashes: Iterable[HashArray], size: int) -> int:
@@ -48,7 +55,7 @@ def sampled_steps(steps: pa.Table, bound: int, min_touchpoints: int) -> pa.Table
     drawn = ids.unique()
     drawn = drawn.filter(pa.array(hash_numbers(drawn) <= np.uint64(bound)))
     few = steps.select(_PATH_COLUMNS).filter(pc.is_in(ids, value_set=drawn))
-    eligible = _long_enough(few, min_touchpoints)
+    eligible = long_enough(few, min_touchpoints)
     return few.filter(pc.is_in(few["customer_id"].cast(pa.string()), value_set=eligible))
 
 
@@ -73,8 +80,8 @@ def hash_numbers(ids: pa.StringArray) -> HashArray:
     return numbered["number"].to_numpy().astype(np.uint64)
 
 
-def _long_enough(steps: pa.Table, min_touchpoints: int) -> pa.StringArray:
-    """Ids of the customers that count."""
+def long_enough(steps: pa.Table, min_touchpoints: int) -> pa.StringArray:
+    """Ids of the customers that count: who has `min_touchpoints` or more, repeats within a journey collapsed."""
     corpus = path_corpus(steps, path_vocabulary(steps))
     customers = Customers.read(steps, corpus.journey_ids)
     touchpoints = customers.touchpoints(corpus.lengths)

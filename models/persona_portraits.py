@@ -88,6 +88,10 @@ class PersonaCounts:
     holding: IntArray
     measures: IntArray
 
+    def taken_back(self) -> Self:
+        """Counts that take these from a total."""
+        return type(self)(**{field.name: -getattr(self, field.name) for field in fields(self)})
+
     @classmethod
     def total(cls, parts: Iterable[Self]) -> Self:
         """Add the counts of all parts."""

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from contracts.lake import Manifest
+from contracts.lake import DataFile, Manifest
 from contracts.schemas import table_schema
 from models.persona_attributes import Difference, attribute_differences
 from models.persona_changes import persona_changes
 from models.persona_ledger import Published, known_after, match_personas, profiles
+from models.persona_portraits import PersonaCounts
 from models.persona_tables import draw_portraits
 from pipelines.job import Run
-from transforms.find_personas import counted
+from transforms.find_personas import counted, fitted
 from transforms.read_profiles import read_profiles
 
-__all__ = ["last_published", "portray"]
+__all__ = ["last_published", "portray", "total_counts", "write_counts"]
 
 _MEMBERS = ("customer_id", "persona_id")
 
@@ -31,16 +33,43 @@ def last_published(run: Run) -> str | None:
     return kept["model"][-1].as_py() if len(kept) else None
 
 
-def portray(run: Run, counts: list[dict[str, str]], last: str | None) -> dict[str, pa.Table]:
+def total_counts(
+    run: Run, values: list[dict[str, Any]], last: str | None, goes_on: bool
+) -> tuple[Published, PersonaCounts] | None:
+    """The model, and what portraits are drawn from, of all customers; None if there are none.
+
+    `goes_on`: if the model is the last one, `values` are of customers to whom something happened.
+    """
+    if not values:
+        return None
+    known: list[PersonaCounts] = []
+    if goes_on and last and Published.from_json(last).fit_id == fitted(values):
+        for path in run.lake.paths(run.base, "persona_counts"):
+            with np.load(path) as stored:
+                known.append(PersonaCounts(**stored))
+    return counted(values, known)
+
+
+def write_counts(run: Run, counts: PersonaCounts, name: str) -> DataFile:
+    """Keep what portraits are drawn from, for a later run to go on from."""
+    path = f"tables/persona_counts/{name}.npz"
+    (run.lake.root / path).parent.mkdir(parents=True, exist_ok=True)
+    np.savez(run.lake.root / path, **vars(counts))
+    return DataFile(path, int(counts.scored[0]))
+
+
+def portray(
+    run: Run, found: tuple[Published, PersonaCounts] | None, last: str | None
+) -> dict[str, pa.Table]:
     """The tables that no bucket can make alone."""
     earlier = {
         table: _read(run, run.base, table) for table in ("persona_models", "persona_changes")
     }
-    if not counts:
+    if found is None:
         return earlier | {
             table: table_schema(table).empty_table() for table in ("personas", "persona_features")
         }
-    published, total = counted(counts)
+    published, total = found
     if published.fit_id != run.run_id:
         published = _with_present_exemplars(run, published)
     before = Published.from_json(last) if last else None

@@ -16,12 +16,15 @@ from contracts.errors import ConfigError, InputError
 from contracts.loading import load_config
 from footpath.running import STAGES, run_stages
 from sql.digest import digest
+from tests.spine import STAGES as SPINE
+from tests.spine import rows, start, table
 
 WALKS = {
     "bargains": ("ad", "coupon", "list", "cart"),
     "readers": ("article", "search", "article", "product"),
     "visitors": ("map", "call", "store", "survey"),
 }
+MEMBERS = ("journey_personas", "customer_personas", "personas", "persona_features")
 TOUCHPOINTS = sorted({touchpoint for walk in WALKS.values() for touchpoint in walk})
 
 
@@ -176,3 +179,29 @@ def test_mistakes_in_a_profile_are_told(tmp_path):
     (tmp_path / "none.csv").write_text("id,city\n1,Rome\n")
     with pytest.raises(InputError, match="has no column age; it has id, city"):
         run_stages(project(tmp_path, profile=asked), STAGES, ())
+
+
+def test_customers_to_whom_nothing_happened_keep_their_personas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Going on with a fit, only customers with news are assigned; the tables are those of assigning all."""
+    stages = (*SPINE, "personas")
+    config = project(tmp_path, refit_after="90d").model_copy(update={"as_of": None})
+    for kind in WALKS:
+        deliver(tmp_path, f"{kind}.jsonl", kind, range(60))
+    first = start(config, stages=stages)
+    first.lake.publish(first.draft)
+    deliver(tmp_path, "more.jsonl", "readers", range(58, 66))
+    late = {"id": "late", "t": "2025-04-20T00:00:00Z", "e": "map", "u": "bargains-7"}
+    (tmp_path / "data" / "late.jsonl").write_text(json.dumps(late) + "\n", encoding="utf-8")
+    outcomes = []
+    for goes_on in (True, False):
+        if not goes_on:
+            monkeypatch.setattr("pipelines.personas.goes_on_from_base", lambda *_: False)
+        first.lake.discard_draft()
+        run = start(config, stages=stages)
+        outcomes.append({name: rows(run, name) for name in MEMBERS})
+        models = table(run, "persona_models").to_pylist()
+        assert [model["fit_id"] for model in models] == [first.run_id], "it was fitted anew"
+    assert outcomes[0] == outcomes[1]
+    assert len({row[2] for row in outcomes[0]["journey_personas"][1:]}) > 2
