@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -103,35 +105,84 @@ def test_graphml_and_dot_hold_the_graph(
     assert named == {name for ends in moves for name in ends}
 
 
-def test_draw_io_cells_refer_to_each_other(
+def test_draw_io_holds_the_graph(
     files: dict[str, bytes], moves: dict[tuple[str, str], int]
 ) -> None:
-    """Ids are unique, every arrow leads between two boxes, no two boxes overlap."""
+    """A box for every node and an arrow for every move, with its count."""
     cells = ElementTree.fromstring(files["drawio"]).findall("diagram/mxGraphModel/root/mxCell")
-    by_id = {cell.get("id"): cell for cell in cells}
-    assert len(by_id) == len(cells)
-    boxes = {i: c for i, c in by_id.items() if c.get("vertex") == "1"}
-    named = {i: c.get("value").split("\n")[0] for i, c in boxes.items()}
+    named = {c.get("id"): c.get("value").split("\n")[0] for c in cells if c.get("vertex")}
     arrows = {
         (named[c.get("source")], named[c.get("target")]): int(
             c.get("value").split()[0].replace(",", "")
         )
         for c in cells
-        if c.get("edge") == "1"
+        if c.get("edge")
     }
     assert arrows == moves
-    assert all(c.get("parent") in by_id for c in cells if c.get("id") != "0")
-    places = [
-        (c.find("mxGeometry").get("x"), c.find("mxGeometry").get("y")) for c in boxes.values()
-    ]
-    assert len(set(places)) == len(boxes)
+    assert sorted(named.values()) == sorted({name for ends in moves for name in ends})
+
+
+@pytest.mark.parametrize("level", ["touchpoint", "stage"])
+def test_draw_io_is_an_mxfile(published: Path, tmp_path: Path, level: str) -> None:
+    """Elements, attributes and their types are those that diagrams.net's schema of files knows, and nothing dangles."""
+    (path,) = export(published, tmp_path, ["drawio"], project=PROJECT, level=level)
+    file = ElementTree.fromstring(path.read_bytes())
+    assert (file.tag, set(file.attrib)) == ("mxfile", {"host"})
+    (diagram,) = file
+    assert (diagram.tag, set(diagram.attrib)) == ("diagram", {"id", "name"})
+    assert diagram.get("name") == PROJECT
+    (model,) = diagram
+    assert (model.tag, model.attrib) == (
+        "mxGraphModel",
+        {"grid": "1", "page": "0", "pageScale": "1"},
+    )
+    (root,) = model
+    assert (root.tag, {cell.tag for cell in root}) == ("root", {"mxCell"})
+    ground, layer, *cells = root
+    assert (ground.attrib, layer.attrib) == ({"id": "0"}, {"id": "1", "parent": "0"})
+    assert len({cell.get("id") for cell in root}) == len(root)
+    boxes: dict[str | None, tuple[float, ...]] = {}
+    for cell in cells:
+        (geometry,) = cell
+        assert (geometry.tag, geometry.get("as"), len(geometry)) == ("mxGeometry", "geometry", 0)
+        assert re.fullmatch(r"(\w+=[\w.]+;)+", cell.get("style", ""))
+        common = {"id", "parent", "value", "style"}
+        if cell.get("vertex"):
+            assert set(cell.attrib) == common | {"vertex"}
+            assert set(geometry.attrib) == {"as", "x", "y", "width", "height"}
+            x, y, width, height = (
+                float(geometry.get(n, "")) for n in ("x", "y", "width", "height")
+            )
+            assert min(width, height) > 0
+            boxes[cell.get("id")] = (x, y, x + width, y + height)
+        else:
+            assert set(cell.attrib) == common | {"edge", "source", "target"}
+            assert geometry.attrib == {"relative": "1", "as": "geometry"}
+        assert "1" in (cell.get("vertex"), cell.get("edge"))
+        assert cell.get("parent") == "1"
+    for cell in cells:
+        if cell.get("edge"):
+            assert {cell.get("source"), cell.get("target")} <= set(boxes)
+    for one, other in combinations(boxes.values(), 2):
+        assert one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
 
 
 def test_lucidchart_lines_lead_between_shapes(
     files: dict[str, bytes], moves: dict[tuple[str, str], int]
 ) -> None:
-    """Ids count from 1 by row, as the import wants; a line names the ids of its shapes."""
+    """Ids count from 1 by row, as the import wants; pages, shapes and lines fill the columns documented for each."""
     rows = list(csv.DictReader(io.StringIO(files["lucidchart"].decode())))
+    filled = {
+        "Page": {"Id", "Name", "Text Area 1"},
+        "Line": {"Id", "Name", "Page ID", "Line Source", "Line Destination", "Source Arrow",
+                 "Destination Arrow", "Text Area 1"},
+    }  # fmt: skip
+    shape = {"Id", "Name", "Shape Library", "Page ID", "Text Area 1"}
+    for row in rows:
+        assert {column for column, value in row.items() if value} == filled.get(row["Name"], shape)
+        assert row["Page ID"] in ("", "1")
+    assert [row["Name"] for row in rows].index("Page") == 0
+    assert {row["Name"] for row in rows} == {"Page", "Process", "Terminator", "Line"}
     assert [row["Id"] for row in rows] == [str(n) for n in range(1, len(rows) + 1)]
     shapes = {r["Id"]: r["Text Area 1"].split("\n")[0] for r in rows if r["Shape Library"]}
     lines = [row for row in rows if row["Name"] == "Line"]
