@@ -57,7 +57,11 @@ def enlarge(source: Path, target: Path, journeys: int) -> int:
         for table, columns in COUNTS.items():
             changes = ", ".join(f"{column} = {column} * {times}" for column in columns)
             con.execute(f"UPDATE {table} SET {changes}")
-        con.execute(f"UPDATE kpis SET value = value * {times} WHERE unit <> 'share'")
+        con.execute(f"UPDATE kpis SET denominator = denominator * {times}")
+        con.execute(
+            f"UPDATE kpis SET value = value * {times} WHERE measure = 'revenue' "
+            "OR measure IN (SELECT measure FROM kpi_definitions WHERE kind = 'count')"
+        )
     return there * times
 
 
@@ -73,6 +77,11 @@ def interactions(page: Page) -> dict[str, float]:
     if len(slices) > 2:
         timed("another slice on the map", ".shown select", slices[1])
         timed("a second slice over it", ".shown .choice:nth-child(2) select", slices[2])
+    people = page.locator(".shown .choice:last-of-type option")
+    if people.count() > 1:
+        person = people.nth(1).get_attribute("value")
+        timed("one customer alone", ".shown .choice:last-of-type select", person)
+        timed("back to all journeys", ".shown .link")
     timed("a cell's evidence", ".map .entry")
     page.keyboard.press("Escape")
     for view in ("flow", "journeys", "personas", "findings", "health"):
