@@ -97,6 +97,9 @@ def _build(
         stages=config.stages,
         namespaces=config.namespaces,
         attributes=config.attributes,
+        contacts=config.contacts,
+        small_groups=run.draft.stages["graph"].facts.get("folded"),
+        min_group=config.privacy.min_group,
     )
     with open_database(database) as connection:
         return conclusions(connection)

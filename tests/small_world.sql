@@ -176,7 +176,9 @@ FROM weights CROSS JOIN (VALUES ('removal_effect'), ('last_touch')) m(model);
 
 CREATE TABLE pain_points AS
 SELECT row_number() OVER (ORDER BY drop_off_low - .2 DESC) AS rank, 'excess_drop_off' AS kind,
-    level, node, NULL::VARCHAR AS target, segment, segment_value, NULL::DATE AS begins, NULL::DATE AS ends,
+    level, node, NULL::VARCHAR AS target, segment, segment_value, NULL::DATE AS begins,
+    NULL::DATE AS begins_earliest, NULL::DATE AS begins_latest, NULL::DATE AS ends,
+    NULL::DATE AS ends_earliest, NULL::DATE AS ends_latest,
     'share' AS unit, drop_off_low - .2 AS excess_low, NULL::VARCHAR AS also,
     format('SELECT journey_id FROM journeys WHERE exit_touchpoint = ''{}''', node) AS journeys_query,
     drop_off_p AS measured, drop_off_low AS measured_low,
