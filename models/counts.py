@@ -13,6 +13,7 @@ equal counts are equal tables. What adds up to 0 is not there, so that counts ca
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -123,14 +124,25 @@ def counts_rows(
     return pa.table([*columns, pa.array(place), pa.array(count)], schema=COUNTS_SCHEMA)
 
 
-def sum_by(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+def sum_by(keys: Ints, values: Ints, size: int | None = None) -> tuple[Ints, Ints]:
     """Distinct keys, ascending, and the exact sum of the values of each.
+
+    Keys that are all below a `size` not much greater than their number are added up without sorting.
 
     >>> sum_by(np.array([5, 2, 5]), np.array([1, 10, 100]))
     (array([2, 5]), array([ 10, 101]))
+    >>> sum_by(np.array([5, 2, 5]), np.array([1, 10, -1]), size=6)
+    (array([2, 5]), array([10,  0]))
     """
     if not len(keys):
         return keys, values
+    if size is not None and size <= _DENSE * len(keys):
+        occurs = np.zeros(size, dtype=bool)
+        occurs[keys] = True
+        total = np.zeros(size, dtype=np.int64)
+        np.add.at(total, keys, values)
+        found = np.flatnonzero(occurs)
+        return found, total[found]
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     first = np.flatnonzero(starts(keys))
@@ -162,8 +174,11 @@ def starts(keys: Ints) -> NDArray[np.bool_]:
 
 
 def join_counts(parts: Iterable[pa.Table]) -> pa.Table:
-    """Counts that have no key in common, one below the other: nothing to add, nothing to sort."""
-    return pa.concat_tables([COUNTS_SCHEMA.empty_table(), *parts])
+    """Counts of one measure each that have no key in common, one below the other, by measure."""
+    some = (part for part in parts if len(part))
+    return pa.concat_tables(
+        [COUNTS_SCHEMA.empty_table(), *sorted(some, key=lambda part: part["measure"][0].as_py())]
+    )
 
 
 def taken_back(counts: pa.Table) -> pa.Table:
@@ -218,20 +233,23 @@ def _add_up(tables: list[pa.Table]) -> pa.Table:
             begin += len(chunk)
         digits.append((len(texts), texts))
     bins = np.concatenate([table["bin"].to_numpy() for table in tables])
-    digits.append((int(bins.max()) + 1, None))
-    if np.prod([float(size) for size, _ in digits]) >= 2.0**63:
+    lowest = int(bins.min())
+    digits.append((int(bins.max()) - lowest + 1, None))
+    possible = math.prod(size for size, _ in digits)
+    if possible >= 2**63:
         raise OverflowError("more than 2^63 possible keys")
     key *= digits[-1][0]
-    key += bins
+    key += bins - lowest
     del tables, bins
-    key, count = sum_by(key, count)
+    key, count = sum_by(key, count, possible)
     key, count = key[count != 0], count[count != 0]
     columns: list[pa.Array] = [pa.array(count)]
     for size, texts in reversed(digits):
         places = key % size
-        columns.append(
-            pa.array(places.astype(np.int32)) if texts is None else _encoded(places, texts)
-        )
+        if texts is None:
+            columns.append(pa.array((places + lowest).astype(np.int32)))
+        else:
+            columns.append(_encoded(places, texts))
         key //= size
     return pa.table(columns[::-1], COUNTS_SCHEMA)
 

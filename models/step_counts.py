@@ -177,7 +177,7 @@ def count_steps(
                     measure,
                     (value[visits.journey[visit]], values),
                     (visits.node[visit], texts),
-                    np.full(len(visit), nobody) if target is None else target,
+                    nobody if target is None else target,
                     bins[visit],
                     amount,
                 )
@@ -197,7 +197,7 @@ def count_steps(
                     measure,
                     (value[journey], values),
                     (at, texts),
-                    np.full(len(at), nobody),
+                    nobody,
                     on,
                     amount,
                 )
@@ -357,19 +357,20 @@ def _rows(
     measure: str,
     value: tuple[Ints, pa.Array],
     source: tuple[Ints, pa.Array],
-    target: Ints,
+    target: Ints | int,
     bins: Ints,
     amount: Ints | None,
 ) -> pa.Table:
     (of_value, values), (of_source, texts) = value, source
-    width, deep = len(texts), int(bins.max(initial=0)) + 1
-    key = ((of_value * width + of_source) * width + target) * deep + bins
-    if amount is None:
-        key, count = count_by(key, len(values) * width * width * deep)
-    else:
-        key, count = sum_by(key, amount)
+    # The days that occur, not those since 1970; and one target where all have the same.
+    low = int(bins.min()) if len(bins) else 0
+    width, deep = len(texts), int(bins.max(initial=low)) - low + 1
+    first, ends = (0, width) if isinstance(target, np.ndarray) else (target, 1)
+    key = ((of_value * width + of_source) * ends + (target - first)) * deep + (bins - low)
+    size = len(values) * width * ends * deep
+    key, count = count_by(key, size) if amount is None else sum_by(key, amount, size)
     rest, bins = np.divmod(key, deep)
-    rest, target = np.divmod(rest, width)
+    rest, target = np.divmod(rest, ends)
     of_value, of_source = np.divmod(rest, width)
     return counts_rows(
         level,
@@ -378,6 +379,6 @@ def _rows(
         count,
         segment_value=(of_value, values),
         source=(of_source, texts),
-        target=(target, texts),
-        bins=bins,
+        target=(target + first, texts),
+        bins=bins + low,
     )

@@ -98,12 +98,19 @@ class _Slice:
             bins=bins,
         )
 
+    @property
+    def size(self) -> int:
+        """Number of keys there may be."""
+        return len(self.values) << 2 * self.bits
+
     def tally(self, measure: str, keys: Ints) -> pa.Table:
-        return self.rows(measure, *_tally(keys, len(self.values) << 2 * self.bits))
+        return self.rows(measure, *_tally(keys, self.size))
+
+    def add(self, measure: str, keys: Ints, amount: Ints) -> pa.Table:
+        return self.rows(measure, *sum_by(keys, amount, self.size))
 
     def tally_binned(self, measure: str, keys: Ints, bins: Ints, n_bins: int) -> pa.Table:
-        size = (len(self.values) << 2 * self.bits) * n_bins
-        key, count = _tally(keys * n_bins + bins, size)
+        key, count = _tally(keys * n_bins + bins, self.size * n_bins)
         return self.rows(measure, key // n_bins, count, key % n_bins)
 
 
@@ -210,14 +217,14 @@ def _count_level(
         key = slice_.key(journey[settled], way_edge[settled])
         yield slice_.tally_binned("settled", key, walks.group[journey[settled]], GROUPS)
         key = slice_.key(at.journey[going], way_edge[going])
-        yield slice_.rows("settled_ms", *sum_by(key, waited_ms))
+        yield slice_.add("settled_ms", key, waited_ms)
         yield slice_.tally("settled_won", slice_.key(at.journey[won], visit[won]))
         for given in answers:
             of = at.of_step[given.step]
             key = slice_.key(at.journey[of], visit[of])
             yield slice_.tally(f"{given.name}_answers", key)
-            yield slice_.rows(f"{given.name}_sum", *sum_by(key, given.score))
-            yield slice_.rows(f"{given.name}_squares", *sum_by(key, given.square))
+            yield slice_.add(f"{given.name}_sum", key, given.score)
+            yield slice_.add(f"{given.name}_squares", key, given.square)
         for measure, steps in followed.items():
             of = at.of_step[steps]
             yield slice_.tally(measure, slice_.key(*_distinct(at.journey[of], visit[of])))

@@ -50,12 +50,12 @@ Floats = NDArray[np.float64]
 
 
 def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table]:
-    """Read merged counts as the tables `stages` and `transitions`.
+    """Read counts as the tables `stages` and `transitions`.
 
     Parameters
     ----------
     counts : pa.Table
-        From `merge_counts`.
+        Of all customers; rows of equal keys are added.
     min_customers : int
         Slices with fewer customers are left out (privacy).
 
@@ -71,10 +71,10 @@ def finish(counts: pa.Table, min_customers: int = 1) -> tuple[pa.Table, pa.Table
     ValueError
         If arrivals and departures differ at a node: these are no counts of whole journeys.
     """
-    merged = merge_counts([counts])
-    turning = pc.equal(merged["measure"].cast(pa.string()), "turns")
-    turns = merged.filter(turning)
-    read = _Reader(merged.filter(pc.invert(turning)), min_customers)
+    measure, measures = encode(counts["measure"])
+    turning = pa.array(measure == pc.index(measures, "turns").as_py())
+    turns = merge_counts([counts.filter(turning)])
+    read = _Reader(counts.filter(pc.invert(turning)), min_customers)
     moved, _, count = read.rows("moves")
     settled_edge, settled = sum_by(*read.rows("settled")[::2])
     edge = np.union1d(moved, settled_edge)
@@ -184,7 +184,7 @@ def _turns(turns: pa.Table, names: list[str], moves: Moves) -> tuple[Ints, Moves
 
 
 class _Reader:
-    """Merged counts as integer keys (slice, source, target) in mixed radix, ascending."""
+    """Counts as integer keys (slice, source, target) in mixed radix, ascending."""
 
     def __init__(self, counts: pa.Table, min_customers: int) -> None:
         n = counts.num_rows
@@ -213,9 +213,15 @@ class _Reader:
         return int(pc.index(self.texts, name).as_py())
 
     def rows(self, measure: str) -> tuple[Ints, Ints, Ints]:
-        """Keys, bins and counts of one measure."""
+        """Keys, bins and counts of one measure, each pair of key and bin once."""
         at = self._rows.get(measure, np.zeros(len(self._key), dtype=bool))
-        return self._key[at], self._bin[at], self._count[at]
+        key, bins, count = self._key[at], self._bin[at], self._count[at]
+        deep = int(bins.max(initial=0)) + 1
+        place = key * deep + bins
+        if (place[1:] > place[:-1]).all():  # merged already
+            return key, bins, count
+        place, count = sum_by(place, count)
+        return *np.divmod(place, deep), count
 
     def slice_columns(self, slice_: Ints) -> dict[str, pa.Array]:
         places = pa.array(slice_)

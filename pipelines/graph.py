@@ -83,10 +83,12 @@ def _execute(run: Run) -> dict[str, Any]:
     sums = _count(run, folder, folded)
     stages, transitions = finish(sums.counts["transitions"])
     value = sums.value_units / 10_000
-    steps = StepCounts(_named(sums.counts["steps"]), first_day(run.watermark, config.graph.history))
+    named = _named if folded else _as_it_is
+    counts = named(sums.counts["steps"])
+    steps = StepCounts(counts, first_day(run.watermark, config.graph.history))
     pain_points = find_pain_points(
-        _named(stages),
-        _named(transitions),
+        named(stages),
+        named(transitions),
         steps,
         Settings(
             stage_of=_stage_of(run),
@@ -217,8 +219,12 @@ def _named(table: pa.Table) -> pa.Table:
     return table.filter(pc.not_equal(table["segment_value"].cast(pa.string()), SMALL))
 
 
+def _as_it_is(table: pa.Table) -> pa.Table:
+    return table
+
+
 def _added(results: dict[str, list[Any]], kind: str) -> pa.Table:
-    """The sum over all buckets; no rows where there was no bucket."""
+    """The sums over all buckets, measure by measure; no rows where there was no bucket."""
     tables = []
     for path in results.get(kind, []):
         with pa.memory_map(path) as file:

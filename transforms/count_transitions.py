@@ -139,9 +139,11 @@ class _CountBucket:
             ("steps", by_day),
         ):
             name = f"{kind}-{bucket.number:04d}"
-            counts = taken_back(counts) if taken else counts
-            for _, part in spill(counts, np.zeros(len(counts), np.int64), self.folder, name):
-                yield kind, part
+            counts = (taken_back(counts) if taken else counts).combine_chunks()
+            for measure in counts["measure"].chunks:
+                codes = measure.indices.to_numpy()
+                for code, part in spill(counts, codes, self.folder, name):
+                    yield (kind, measure.dictionary[code].as_py()), part
         converted = journeys["converted"].to_numpy(zero_copy_only=False)
         sign = -1 if taken else 1
         value = {
@@ -185,14 +187,16 @@ def journeys_of(
 
 @dataclass(frozen=True)
 class _Add:
-    """Adds the counts of all buckets; their number of rows is that of edges, not of steps."""
+    """Adds a measure's counts of all buckets; their number of rows is that of edges, not of steps."""
 
     folder: str
 
-    def __call__(self, element: tuple[str, Iterable[Part]]) -> Iterator[tuple[str, Any]]:
-        kind, parts = element
+    def __call__(
+        self, element: tuple[tuple[str, str], Iterable[Part]]
+    ) -> Iterator[tuple[str, Any]]:
+        (kind, measure), parts = element
         counts = merge_counts(table for _, table in read_parts(parts))
-        path = Path(self.folder, f"{kind}-{uuid.uuid4().hex}.arrow")
+        path = Path(self.folder, f"{kind}-{measure}-{uuid.uuid4().hex}.arrow")
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, counts.schema) as writer:
             writer.write_table(counts)
         yield kind, str(path)
@@ -200,8 +204,9 @@ class _Add:
 
 class CountTransitions(beam.PTransform):
     """Each `Bucket`, or `BucketChange`, to results: ``("transitions", path)``, ``("paths", path)`` and
-    ``("steps", path)``, Arrow files of the sums of `models.transition_counts`, `models.attribution_paths` and
-    `models.step_counts`; ``("converted", ...)`` a bucket. What changes add up to is to be added to former sums.
+    ``("steps", path)``, an Arrow file for each measure of the sums of `models.transition_counts`,
+    `models.attribution_paths` and `models.step_counts`; ``("converted", ...)`` a bucket. What changes add up to
+    is to be added to former sums.
     """
 
     def __init__(

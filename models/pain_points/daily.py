@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.counts import codes, merge_counts
+from models.counts import codes
 from models.step_counts import UNIT
 
 __all__ = ["Daily", "Key", "StepCounts", "day_of"]
@@ -18,6 +18,7 @@ __all__ = ["Daily", "Key", "StepCounts", "day_of"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 _OPEN_SHARE = 0.02
+_TEXTS = ("level", "segment", "segment_value", "source_node", "target_node")
 
 Key = tuple[str, str, str, str]
 """segment, segment_value, node, target; the target is empty where there is none."""
@@ -62,12 +63,10 @@ class StepCounts:
     """
 
     def __init__(self, counts: pa.Table, since: int) -> None:
-        counts = merge_counts([counts])
-        self._texts = {
-            name: codes(counts[name])
-            for name in ("level", "segment", "segment_value", "source_node", "target_node")
-        }
-        self._measure, measures = codes(counts["measure"])
+        # Sums are taken where they are asked for; there may be tens of millions of rows.
+        coded = {name: codes(counts[name]) for name in (*_TEXTS, "measure")}
+        self._texts = {name: (coded[name][0].astype(np.int32), coded[name][1]) for name in _TEXTS}
+        self._measure, measures = coded["measure"]
         self._measures = {name: i for i, name in enumerate(measures.to_pylist())}
         self._bin = counts["bin"].to_numpy().astype(np.int64)
         self._count = counts["count"].to_numpy()

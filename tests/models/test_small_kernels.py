@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.counts import sum_by
 from models.dictionaries import DICTIONARY, constant, encode, map_values, strip
 from models.engine import query
 from models.hexadecimal import hex_text
@@ -87,3 +88,16 @@ def test_chunks_are_encoded_with_one_dictionary() -> None:
     encoded = encode(column)
     assert encoded.to_pylist() == ["a", None, "b", "a", "c", "b"]
     assert sorted(encoded.dictionary.to_pylist()) == ["a", "b", "c"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(-(2**60), 2**60)), max_size=4))
+def test_sums_are_the_same_with_and_without_sorting(rows: list[tuple[int, int]]) -> None:
+    """Few or many keys for their number: ascending keys, exact sums; a key whose sum is 0 stays."""
+    keys, values = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    expected: dict[int, int] = {}
+    for key, value in sorted(rows):
+        expected[key] = expected.get(key, 0) + value
+    for size in (None, 8, 10**6):
+        found, total = sum_by(keys, values, size)
+        assert dict(zip(found.tolist(), total.tolist(), strict=True)) == expected
+        assert found.tolist() == list(expected)

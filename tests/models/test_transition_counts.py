@@ -192,6 +192,16 @@ def test_counts_of_buckets_add_up(
     assert merge_counts([merge_counts(partials[:2]), *partials[2:]]).equals(whole)
 
 
+def test_what_was_not_merged_is_added() -> None:
+    """Tables of counts one below the other finish as their sum does."""
+    one, other = (
+        count_transitions(*world([(customer, "converted", "mobile", path)]), ["device"])
+        for customer, path in ((1, "aab"), (2, "ab"))
+    )
+    apart = finish(pa.concat_tables([other, one]))
+    assert all(a.equals(b) for a, b in zip(apart, finish(merge_counts([one, other])), strict=True))
+
+
 @settings(max_examples=15, deadline=None)
 @given(WALKS)
 def test_flow_is_conserved(walks: list[tuple[int, str, str | None, str]]) -> None:
