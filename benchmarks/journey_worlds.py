@@ -264,8 +264,9 @@ def _frustrate(world: World) -> World:
 
 
 def _convince(world: World) -> World:
-    row = world.chain["case_study"]
-    return _with(world, "case_study", _moved(row, row["demo_request"], "demo_request"))
+    row = dict(world.chain["case_study"])
+    asked = row.pop("demo_request")
+    return _with(world, "case_study", _moved(row, asked, "") | {"demo_request": 2 * asked})
 
 
 _INCIDENT = (80, 101)

@@ -2,7 +2,8 @@
 
     python -m benchmarks.pain_points --seeds 30 --through 2000
 
-Prints a table as in docs/pain_points.md. Seeds begin at 1,000; tests use smaller ones.
+Prints a table as in docs/pain_points.md. Seeds begin at 4,000, those of quiet worlds at 30,000: no
+floor or margin was chosen by these worlds; tests use smaller ones.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def main() -> None:
         flagged = first = others = 0
         days = np.zeros(4, dtype=int)
         for seed in range(options.seeds):
-            rng = np.random.default_rng(1_000 + seed)
+            rng = np.random.default_rng(4_000 + seed)
             world = WORLDS[plant.world](rng)
             n = journeys_for(world, plant.step, options.through)
             rows = search(world, *walk(world, n, rng, plant))
@@ -110,7 +111,7 @@ def main() -> None:
         step = next(plant.step for plant in PLANTS if plant.world == name)
         quiet = options.seeds if options.quiet is None else options.quiet
         for seed in range(quiet):
-            rng = np.random.default_rng(5_000 + seed)
+            rng = np.random.default_rng(30_000 + seed)
             world = make(rng)
             rows = search(world, *walk(world, journeys_for(world, step, options.through), rng))
             alarms += bool(rows)

@@ -9,12 +9,16 @@ others' rates are weighted by the positions of those who were here (direct stand
 Targets are steps of later stages that count: nine of ten conversions come by them, and being there
 doubles the odds to convert. Touchpoints that nine of ten conversions come by are part of the way and
 not an offer on it; they are neither tested nor what others are held against. One that two of three come
-from to the target is its door, and not tested. Contacts and errors are left out. Null hypothesis:
-the ratio is at most 1.5, or what the other touchpoints of the stage have by themselves (their
-median and three median absolute deviations of its logarithm), and a difference under five points is
-not told; one-sided, Benjamini-Hochberg over
-all pairs. A touchpoint has one finding: its target with the largest firm difference. It is an
-association: people who choose to look at something are not like those who don't.
+from to the target is its door, and not tested. Nor is a touchpoint held against one that has no way to
+the target: who stands where no link leads there was not persuaded less. *Ways* to a target are the
+touchpoints of the stage from which it is reached at least a quarter as often as from all of them
+together. Contacts and errors are left out.
+
+Null hypothesis: the ratio is at most 4/3, or what the other touchpoints of the stage have by themselves
+(their median and two and a half median absolute deviations of its logarithm), and a difference under
+five points is not told; one-sided, Benjamini-Hochberg over all pairs. A touchpoint has one finding: its
+target with the largest firm difference. It is an association: people who choose to look at something
+are not like those who don't.
 
 References
 ----------
@@ -24,7 +28,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,13 +46,14 @@ from models.step_counts import POSITIONS
 __all__ = ["find_opportunities"]
 
 FALSE_DISCOVERY = 0.05
-RATIO = 1.5
+RATIO = 4 / 3
 """A rate this many times that of others is nothing special."""
 EXCESS = 0.05
 """A difference that is worth a finding."""
-_SPREADS = 3
+_SPREADS = 2.5
 _PART_OF_THE_WAY = 0.9
 _DOOR = 2 / 3
+_WAY = 0.25
 _COUNTS = 0.9
 _ODDS = 2.0
 _PEERS = 2
@@ -159,28 +164,37 @@ def _pairs(counts: StepCounts, settings: Settings) -> Iterator[_Pair]:
         if reached.of([of(n)]).sum() >= settings.min_volume
         and converting(n) <= _PART_OF_THE_WAY * bought
     ]
-    for node in offers:
-        stage = settings.stage_of[node]
-        peers = tuple(n for n in offers if n != node and settings.stage_of[n] == stage)
-        if len(peers) < _PEERS:
-            continue
-        for target in plain:
+    by_stage: dict[str, list[str]] = {}
+    for n in offers:
+        by_stage.setdefault(settings.stage_of[n], []).append(n)
+
+    def at_risk(nodes: Sequence[str], target: str) -> tuple[Floats, Floats]:
+        """By position: journeys at the nodes that had not been at the target, and who go there next."""
+        keys = [of(n, target) for n in nodes]
+        here = reached.of([of(n) for n in nodes]) - before.of(keys)
+        return here.sum(axis=0), onward.of(keys).sum(axis=0)
+
+    def ways(nodes: Sequence[str], target: str) -> list[str]:
+        """Those of the nodes that lead to the target."""
+        n, x = (a.sum() for a in at_risk(nodes, target))
+        each = [(node, *(a.sum() for a in at_risk([node], target))) for node in nodes]
+        return [node for node, own, went in each if went * n >= _WAY * own * x and went]
+
+    for target in filter(counts_for, plain):
+        for stage, nodes in by_stage.items():
             if rank[settings.stage_of[target]] <= rank[stage]:
                 continue
-            if not counts_for(target) or is_door(node, target):
-                continue
-
-            def at_risk(nodes: tuple[str, ...], target: str = target) -> tuple[Floats, Floats]:
-                keys = [of(n, target) for n in nodes]
-                here = reached.of([of(n) for n in nodes]) - before.of(keys)
-                return here.sum(axis=0), onward.of(keys).sum(axis=0)
-
-            (n1, x1), (n0, x0) = at_risk((node,)), at_risk(peers)
-            known = (n1 > 0) & (n0 > 0)
-            n1, x1, n0, x0 = (a[known] for a in (n1, x1, n0, x0))
-            enough = n1.sum() >= settings.min_volume and n0.sum() >= settings.min_volume
-            if enough and x1.sum() >= _FEWEST and x0.sum() >= _FEWEST:
-                yield _Pair(node, target, peers, (n1, x1), (n0, x0))
+            leading = ways(nodes, target)
+            for node in leading:
+                peers = tuple(n for n in leading if n != node)
+                if len(peers) < _PEERS or is_door(node, target):
+                    continue
+                (n1, x1), (n0, x0) = at_risk([node], target), at_risk(peers, target)
+                known = (n1 > 0) & (n0 > 0)
+                n1, x1, n0, x0 = (a[known] for a in (n1, x1, n0, x0))
+                enough = n1.sum() >= settings.min_volume and n0.sum() >= settings.min_volume
+                if enough and x1.sum() >= _FEWEST and x0.sum() >= _FEWEST:
+                    yield _Pair(node, target, peers, (n1, x1), (n0, x0))
 
 
 def _finding(pair: _Pair, p_value: float, q_value: float, settings: Settings) -> Finding:

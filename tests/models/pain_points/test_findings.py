@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.journey_worlds import PLANTS, WORLDS, Plant, journeys_for, walk
+from benchmarks.journey_worlds import PLANTS, WORLDS, Plant, World, journeys_for, walk
 from benchmarks.pain_points import search, tells
 from benchmarks.world_database import database
 from models.pain_points import Settings
@@ -116,6 +116,31 @@ def test_quiet_worlds_have_no_finding(name: str) -> None:
         world = WORLDS[name](rng)
         steps, journeys = walk(world, journeys_for(world, step, 1_000), rng)
         assert search(world, steps, journeys) == []
+
+
+@pytest.mark.parametrize("better", [0.0, 0.15])
+def test_what_has_no_way_there_is_no_peer(better: float) -> None:
+    """Most begin at a page from which no demo can be asked for: three others that lead to one equally
+    often are none the better for that; one that leads there twice as often is found, held against those two.
+    """
+    ways = ("webinar", "case_study", "pricing")
+    world = World(
+        "demo", dict.fromkeys(("page", *ways), "evaluation") | {"demo": "decision"},
+        ("evaluation", "decision"), "demo",
+        {
+            "START": {"page": 0.7, "webinar": 0.2, "case_study": 0.05, "pricing": 0.05},
+            "page": dict.fromkeys(ways, 0.05),
+            **{way: {"demo": 0.15} for way in ways},
+            "pricing": {"demo": 0.15 + better},
+            "demo": {},
+        },
+        dict.fromkeys(("page", *ways, "demo"), 600.0),
+    )  # fmt: skip
+    rows = search(world, *walk(world, 20_000, np.random.default_rng(1)))
+    assert [(row["node"], row["target"]) for row in rows] == (
+        [("pricing", "demo")] if better else []
+    )
+    assert all("(case_study, webinar)" in row["sentence"] for row in rows)
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
