@@ -302,7 +302,7 @@ def test_the_experience_can_be_told_by_each_signal(published: Path, page: Page) 
     for value in menu.locator("option").evaluate_all("all => all.map(o => o.value)"):
         menu.select_option(value)
         expect(page.locator(".map .curve")).to_have_count(1)
-        page.locator(".map .point").first.click()
+        page.locator(".map .point").first.press("Enter")
         with duckdb.connect(str(published), read_only=True) as con:
             assert con.sql(page.locator("#evidence code").first.inner_text()).fetchall()
         page.keyboard.press("Escape")
