@@ -38,8 +38,8 @@ __all__ = [
 ]
 
 DERIVED = (
-    "data_quality", "dim_customer", "dim_date", "dim_persona", "dim_stage", "dim_touchpoint", "fct_journey",
-    "fct_session", "fct_touchpoint", "fct_transition", "first_visits", "journey_flow", "journey_letters",
+    "data_quality", "dim_customer", "dim_date", "dim_persona", "dim_stage", "dim_touchpoint", "drawn_customers",
+    "fct_journey", "fct_session", "fct_touchpoint", "fct_transition", "first_visits", "journey_flow", "journey_letters",
     "journey_steps", "journey_walks", "kpi_definitions", "kpis", "map_cells", "map_slices", "pain_point_journeys",
     "settings", "slices", "stage_order",
 )  # fmt: skip
