@@ -121,7 +121,9 @@ class FlinkCluster:
 
     def kill_task_manager(self) -> None:
         """Kill one task manager as a power cut would; the job manager notices within seconds."""
-        self._processes.pop().send_signal(signal.SIGKILL)
+        killed = self._processes.pop()
+        killed.kill()
+        killed.wait()
 
     def _configure(self) -> None:
         settings = {
