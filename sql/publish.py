@@ -16,9 +16,8 @@ DuckDB 1.2 and newer open. Steps, in order:
 6. some journeys of each pain point as the table ``pain_point_journeys``, by its own query;
 7. the results of `sql.check`, and of expectations, as the table ``data_quality``.
 
-Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages, contacts) and
-``lake.journey_segments`` (journey_id, segment, segment_value: every slice the graph was
-built for; ``lake.kpi_segments`` has personas beside them).
+Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages, contacts) and the slices of
+journeys (`sql.strata`).
 
 Times are published as ``TIMESTAMP`` in UTC, without zone: ``date_trunc('month', started_at)`` then
 means the same on every analyst's machine.
@@ -35,13 +34,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from contracts.config import PERSONA, SMALL
 from contracts.schemas import TABLES, Column, table_columns
 from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
 from sql.statements import statements
+from sql.strata import declare_strata
 
-__all__ = ["LARGE", "PERIOD_NAMES", "STORAGE_VERSION", "publish_database"]
+__all__ = ["LARGE", "STORAGE_VERSION", "publish_database"]
 
 LARGE = (
     "events",
@@ -55,14 +54,6 @@ LARGE = (
 
 STORAGE_VERSION = "v1.2.0"
 """Oldest DuckDB that opens the database."""
-
-PERIOD_NAMES = {
-    "week": "strftime(started_at, '%G-W%V')",
-    "month": "strftime(started_at, '%Y-%m')",
-    "quarter": "format('{}-Q{}', year(started_at), quarter(started_at))",
-    "year": "strftime(started_at, '%Y')",
-}
-"""Names of the periods that journeys can be sliced by (`contracts.config.PERIODS`)."""
 
 _EXAMPLES = (
     Column("rank", pa.int32(), "pain point"),
@@ -168,7 +159,8 @@ def publish_database(
         _open_lake(connection, declared, files)
         _declare_settings(connection, watermark, journey_gap, stages, contacts, min_group)
         columns = [column.name for column in declared["journeys"]]
-        _declare_segments(connection, columns, small_groups or {})
+        declare_strata(connection, columns, small_groups or {})
+        _declare_periods(connection)
         connection.execute(
             f"ATTACH {literal(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
@@ -246,52 +238,24 @@ def _declare_settings(
     )
 
 
-def _declare_segments(
-    connection: duckdb.DuckDBPyConnection,
-    columns: Iterable[str],
-    small_groups: Mapping[str, Sequence[str]],
-) -> None:
-    """Views of the slices the graph was built for, 'all' among them, and of the periods of KPIs.
+def _declare_periods(connection: duckdb.DuckDBPyConnection) -> None:
+    """Views of the periods of KPIs, and of what may be told of slices and periods.
 
-    ``lake.kpi_segments`` adds personas. With `min_group`, ``lake.told_segments`` and ``lake.told_periods``
-    hold all journeys over the whole time alone, for measures whose sums would tell small cells.
+    With `min_group`, ``lake.told_strata`` and ``lake.told_periods`` hold all journeys over the whole time alone,
+    for measures whose sums would tell small cells.
     """
-    found = {
-        segment
-        for (segment,) in connection.execute(
-            "SELECT DISTINCT segment FROM lake.transitions"
-        ).fetchall()
-    }
-    known = {PERSONA: "persona_id", **PERIOD_NAMES} | {name: identifier(name) for name in columns}
-
-    def value(segment: str) -> str:
-        named = f"coalesce({known[segment]}, '(none)')"
-        small = ", ".join(map(literal, small_groups.get(segment, ())))
-        return (
-            f"CASE WHEN {named} IN ({small}) THEN {literal(SMALL)} ELSE {named} END"
-            if small
-            else named
-        )
-
-    everyone = "SELECT journey_id, 'all' AS segment, 'all' AS segment_value FROM lake.journeys"
-    for view, segments in (("journey_segments", found), ("kpi_segments", found | {PERSONA})):
-        slices = [
-            f"SELECT journey_id, {literal(segment)} AS segment, "
-            f"{value(segment)} AS segment_value FROM lake.journeys"
-            f"{' LEFT JOIN lake.journey_personas USING (journey_id)' * (segment == PERSONA)}"
-            for segment in sorted(segments)
-            if segment in known
-        ]
-        connection.execute(f"CREATE VIEW lake.{view} AS {' UNION ALL '.join([everyone, *slices])}")
     connection.execute(
         "CREATE VIEW lake.kpi_periods AS SELECT period, min(started_at)::DATE AS first_day "
         "FROM lake.journeys CROSS JOIN (VALUES ('all'), ('month'), ('week')) AS t (period) GROUP BY period"
     )
-    for kind in ("segment", "period"):
-        connection.execute(
-            f"CREATE VIEW lake.told_{kind}s AS FROM lake.kpi_{kind}s "
-            f"WHERE {kind} = 'all' OR (SELECT min_group FROM lake.settings) = 0"
-        )
+    everything = "(SELECT min_group FROM lake.settings) = 0"
+    connection.execute(
+        f"CREATE VIEW lake.told_periods AS FROM lake.kpi_periods WHERE period = 'all' OR {everything}"
+    )
+    connection.execute(
+        "CREATE VIEW lake.told_strata AS SELECT stratum, slice FROM lake.strata "
+        f"JOIN lake.slices USING (slice) WHERE segment = 'all' OR {everything}"
+    )
 
 
 def _build(

@@ -48,6 +48,13 @@ begun AS (
     SELECT level, journey_id, position, source_node, target_node
     FROM moves
     WHERE position <= 8
+),
+
+begun_by_stratum AS (
+    SELECT stratum, level, position, source_node, target_node, count(*) AS journeys
+    FROM begun
+    JOIN lake.journey_strata USING (journey_id)
+    GROUP BY ALL
 )
 
 SELECT
@@ -57,9 +64,10 @@ SELECT
     position::INTEGER AS position,
     source_node,
     target_node,
-    count(*) AS journeys
-FROM begun
-JOIN lake.journey_segments USING (journey_id)
+    sum(journeys)::BIGINT AS journeys
+FROM begun_by_stratum
+JOIN lake.strata USING (stratum)
+JOIN lake.slices USING (slice)
 SEMI JOIN stages USING (segment, segment_value)
 GROUP BY ALL
 ORDER BY ALL;

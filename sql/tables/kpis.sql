@@ -17,87 +17,98 @@ WITH started AS (
     CROSS JOIN lake.settings AS settings
 ),
 
-sessions_begun AS (
-    SELECT journey_id, customer_id, event_time AS moment
-    FROM touchpoints
-    WHERE session_step = 1
-),
-
 ordered AS (
     SELECT journey_id, event_time AS moment, value, currency
     FROM touchpoints
     WHERE converts
 ),
 
--- Periods and segments are spread over daily sums, not over rows.
+-- Everything is counted by day and stratum (journeys alike in every segment), then spread over periods, then over slices.
 journeys_by_day AS (
     SELECT
         moment::DATE AS day,
-        segment,
-        segment_value,
+        stratum,
         count(*) AS journeys,
         count_if(outcome = 'converted') AS converted,
         count_if(outcome = 'lapsed') AS lapsed,
         count_if(mature) AS mature,
         count_if(mature AND in_time) AS in_time
     FROM started
-    JOIN lake.kpi_segments USING (journey_id)
-    GROUP BY ALL
-),
-
-sessions_by_day AS (
-    SELECT moment::DATE AS day, segment, segment_value, count(*) AS sessions
-    FROM sessions_begun
-    JOIN lake.kpi_segments USING (journey_id)
+    JOIN lake.journey_strata USING (journey_id)
     GROUP BY ALL
 ),
 
 orders_by_day AS (
     SELECT
         moment::DATE AS day,
-        segment,
-        segment_value,
+        stratum,
         coalesce(currency, 'none') AS currency,
         count(*) AS orders,
         count(value) AS valued,
         sum(value)::DECIMAL(38, 4) AS revenue,
         sum((value::DOUBLE * value::DOUBLE)::DECIMAL(38, 4)) AS squares
     FROM ordered
-    JOIN lake.kpi_segments USING (journey_id)
+    JOIN lake.journey_strata USING (journey_id)
     GROUP BY ALL
 ),
 
-customers_by_day AS (
-    SELECT DISTINCT moment::DATE AS day, segment, segment_value, customer_id
-    FROM sessions_begun
-    JOIN lake.kpi_segments USING (journey_id)
-),
-
-journeys_by_period AS (
+journeys_of_strata AS (
     SELECT
         period,
         period_start(period, first_day, days.day) AS start,
-        segment,
-        segment_value,
-        sum(journeys)::BIGINT AS journeys,
-        sum(converted)::BIGINT AS converted,
-        sum(converted + lapsed)::BIGINT AS ended,
-        sum(mature)::BIGINT AS mature,
-        sum(in_time)::BIGINT AS in_time
+        stratum,
+        sum(journeys) AS journeys,
+        sum(converted) AS converted,
+        sum(converted + lapsed) AS ended,
+        sum(mature) AS mature,
+        sum(in_time) AS in_time
     FROM journeys_by_day AS days
     CROSS JOIN lake.kpi_periods
     GROUP BY ALL
 ),
 
-sessions_by_period AS (
+journeys_by_period AS (
     SELECT
         period,
-        period_start(period, first_day, days.day) AS start,
-        segment,
-        segment_value,
-        sum(sessions)::BIGINT AS sessions
-    FROM sessions_by_day AS days
+        start,
+        slice,
+        sum(journeys)::BIGINT AS journeys,
+        sum(converted)::BIGINT AS converted,
+        sum(ended)::BIGINT AS ended,
+        sum(mature)::BIGINT AS mature,
+        sum(in_time)::BIGINT AS in_time
+    FROM journeys_of_strata
+    JOIN lake.strata USING (stratum)
+    GROUP BY ALL
+),
+
+active AS (
+    SELECT period, period_start(period, first_day, days.day) AS start, stratum, customer, sum(sessions) AS sessions
+    FROM lake.session_days AS days
     CROSS JOIN lake.kpi_periods
+    GROUP BY ALL
+),
+
+sessions_of_strata AS (
+    SELECT period, start, stratum, sum(sessions) AS sessions
+    FROM active
+    GROUP BY ALL
+),
+
+sessions_by_period AS (
+    SELECT period, start, slice, sum(sessions)::BIGINT AS sessions
+    FROM sessions_of_strata
+    JOIN lake.strata USING (stratum)
+    GROUP BY ALL
+),
+
+customers_by_period AS (
+    SELECT period, start, slice, count(*) AS customers
+    FROM (
+        SELECT DISTINCT period, start, slice, customer
+        FROM active
+        JOIN lake.strata USING (stratum)
+    )
     GROUP BY ALL
 ),
 
@@ -105,63 +116,51 @@ orders_by_period AS (
     SELECT
         period,
         period_start(period, first_day, days.day) AS start,
-        segment,
-        segment_value,
+        slice,
         currency,
         sum(orders)::BIGINT AS orders,
         sum(valued)::BIGINT AS valued,
         sum(revenue) AS revenue,
         sum(squares) AS squares
     FROM orders_by_day AS days
-    CROSS JOIN lake.kpi_periods
-    GROUP BY ALL
-),
-
-customers_by_period AS (
-    SELECT
-        period,
-        period_start(period, first_day, days.day) AS start,
-        segment,
-        segment_value,
-        count(DISTINCT customer_id) AS customers
-    FROM customers_by_day AS days
+    JOIN lake.strata USING (stratum)
     CROSS JOIN lake.kpi_periods
     GROUP BY ALL
 ),
 
 measured AS (
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'journeys_started' AS measure, journeys::DOUBLE AS value, 'journeys' AS unit,
         NULL::BIGINT AS numerator, NULL::BIGINT AS denominator
     FROM journeys_by_period
     UNION ALL
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'conversion_rate', converted / nullif(ended, 0), 'share', converted, ended
     FROM journeys_by_period
     UNION ALL
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'mature_conversion_rate', in_time / nullif(mature, 0), 'share', in_time, mature
     FROM journeys_by_period
     UNION ALL
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'sessions', sessions, 'sessions', NULL, NULL
     FROM sessions_by_period
     UNION ALL
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'customers', customers, 'customers', NULL, NULL
     FROM customers_by_period
     UNION ALL
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'orders', sum(orders), 'orders', NULL, NULL
     FROM orders_by_period
     GROUP BY ALL
     UNION ALL
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'revenue', revenue, currency, NULL, NULL
     FROM orders_by_period
     WHERE valued > 0
     UNION ALL
-    SELECT period, start, segment, segment_value,
+    SELECT period, start, slice,
         'average_order_value', revenue::DOUBLE / valued, currency, NULL, valued
     FROM orders_by_period
     WHERE valued > 0
@@ -171,12 +170,13 @@ sized AS (
     SELECT
         measured.period,
         measured.start,
-        measured.segment,
-        measured.segment_value,
+        slice,
+        any_value(segment) AS segment,
         coalesce(any_value(customers), 0) AS customers,
         coalesce(any_value(customers), 0) < any_value(settings.min_group) AS small
     FROM measured
-    LEFT JOIN customers_by_period USING (period, start, segment, segment_value)
+    JOIN lake.slices USING (slice)
+    LEFT JOIN customers_by_period USING (period, start, slice)
     CROSS JOIN lake.settings AS settings
     GROUP BY ALL
 ),
@@ -192,7 +192,7 @@ ranked AS (
 ),
 
 hidden AS (
-    SELECT period, start, segment, segment_value
+    SELECT period, start, slice
     FROM ranked
     WHERE small OR (beside_small AND (segment <> 'all' OR place = 1))
 ),
@@ -200,7 +200,7 @@ hidden AS (
 -- Of the mean of many orders; of one there is no telling.
 order_errors AS (
     SELECT
-        period, start, segment, segment_value, currency AS unit, 'average_order_value' AS measure,
+        period, start, slice, currency AS unit, 'average_order_value' AS measure,
         1.959964 * sqrt(
             greatest(0, squares::DOUBLE - revenue::DOUBLE * revenue::DOUBLE / valued) / (valued - 1) / valued
         ) AS half
@@ -221,8 +221,9 @@ SELECT
     numerator,
     denominator
 FROM measured
-LEFT JOIN order_errors USING (period, start, segment, segment_value, unit, measure)
-ANTI JOIN hidden USING (period, start, segment, segment_value)
+JOIN lake.slices USING (slice)
+LEFT JOIN order_errors USING (period, start, slice, unit, measure)
+ANTI JOIN hidden USING (period, start, slice)
 ORDER BY ALL;
 
 COMMENT ON TABLE kpis IS

@@ -3,38 +3,46 @@
 --   dormant they are all customers seen until its end; only periods that are over at the watermark are told
 -- With `min_group` there are none: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
-WITH active AS (
-    SELECT DISTINCT
-        period,
-        date_trunc(period, event_time)::DATE AS start,
-        date_diff(period, DATE '1970-01-05', date_trunc(period, event_time)::DATE) AS number,
-        segment,
-        segment_value,
-        customer_id
-    FROM touchpoints
-    JOIN lake.kpi_segments USING (journey_id)
+WITH days AS (
+    SELECT DISTINCT period, date_trunc(period, day)::DATE AS start, stratum, customer
+    FROM lake.session_days
     CROSS JOIN lake.told_periods
-    WHERE session_step = 1 AND period <> 'all'
+    WHERE period <> 'all'
+),
+
+active AS (
+    SELECT DISTINCT period, start, date_diff(period, DATE '1970-01-05', start) AS number, slice, customer
+    FROM days
+    JOIN lake.strata USING (stratum)
+),
+
+counted AS (
+    SELECT active.period, active.start, active.number, active.slice, count(*) AS customers, count(before.customer) AS retained
+    FROM active
+    LEFT JOIN active AS before
+        ON before.period = active.period
+        AND before.slice = active.slice
+        AND before.customer = active.customer
+        AND before.number = active.number - 1
+    GROUP BY ALL
 ),
 
 placed AS (
     SELECT
-        *,
+        period,
+        number,
         min(number) OVER earlier AS first_active,
         lag(number) OVER earlier AS before_last
     FROM active
-    WINDOW earlier AS (PARTITION BY period, segment, segment_value, customer_id ORDER BY number)
+    JOIN lake.slices USING (slice)
+    WHERE segment = 'all'
+    WINDOW earlier AS (PARTITION BY period, customer ORDER BY number)
 ),
 
-counted AS (
+lived AS (
     SELECT
         period,
-        start,
         number,
-        segment,
-        segment_value,
-        count(*) AS customers,
-        count_if(before_last = number - 1) AS retained,
         count_if(lifecycle(number, first_active, number, before_last) = 'new') AS new,
         count_if(lifecycle(number, first_active, number, before_last) = 'current') AS stayed,
         count_if(lifecycle(number, first_active, number, before_last) = 'returning') AS came_back,
@@ -61,20 +69,17 @@ filled AS (
     SELECT
         periods.period,
         periods.start,
-        slices.segment,
-        slices.segment_value,
+        periods.number,
+        segment,
+        segment_value,
         coalesce(customers, 0) AS customers,
         coalesce(retained, 0) AS retained,
-        coalesce(new, 0) AS new,
-        coalesce(stayed, 0) AS stayed,
-        coalesce(came_back, 0) AS came_back,
-        coalesce(resurrected, 0) AS resurrected,
-        coalesce(lag(customers) OVER in_order, 0) AS customers_before,
-        sum(new) OVER in_order AS seen
+        coalesce(lag(customers) OVER in_order, 0) AS customers_before
     FROM periods
-    CROSS JOIN (SELECT DISTINCT segment, segment_value FROM counted) AS slices
-    LEFT JOIN counted USING (period, number, segment, segment_value)
-    WINDOW in_order AS (PARTITION BY periods.period, slices.segment, slices.segment_value ORDER BY periods.number)
+    CROSS JOIN (SELECT DISTINCT slice FROM counted) AS known
+    JOIN lake.slices USING (slice)
+    LEFT JOIN counted USING (period, number, slice)
+    WINDOW in_order AS (PARTITION BY periods.period, known.slice ORDER BY periods.number)
 ),
 
 states AS (
@@ -84,14 +89,16 @@ states AS (
             start,
             segment,
             segment_value,
-            new AS customers_new,
-            stayed AS customers_current,
-            came_back AS customers_returning,
-            resurrected AS customers_resurrected,
+            coalesce(new, 0) AS customers_new,
+            coalesce(stayed, 0) AS customers_current,
+            coalesce(came_back, 0) AS customers_returning,
+            coalesce(resurrected, 0) AS customers_resurrected,
             customers_before - retained AS customers_at_risk,
-            (coalesce(seen, 0) - customers - (customers_before - retained))::BIGINT AS customers_dormant
+            (coalesce(sum(new) OVER in_order, 0) - customers - (customers_before - retained))::BIGINT AS customers_dormant
         FROM filled
+        LEFT JOIN lived USING (period, number)
         WHERE segment = 'all'
+        WINDOW in_order AS (PARTITION BY period ORDER BY number)
     )
     ON customers_new, customers_current, customers_returning, customers_resurrected, customers_at_risk, customers_dormant
     INTO NAME measure VALUE count

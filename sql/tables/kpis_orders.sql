@@ -5,7 +5,6 @@ INSERT INTO kpis BY NAME
 WITH numbered AS (
     SELECT
         journey_id,
-        customer_id,
         event_time,
         row_number() OVER (PARTITION BY customer_id ORDER BY event_time, source, event_id) > 1 AS repeats
     FROM touchpoints
@@ -16,12 +15,12 @@ customers_by_period AS (
     SELECT
         period,
         period_start(period, first_day, event_time) AS start,
-        segment,
-        segment_value,
-        customer_id,
+        slice,
+        customer,
         bool_or(repeats) AS repeats
     FROM numbered
-    JOIN lake.told_segments USING (journey_id)
+    JOIN lake.journey_strata USING (journey_id)
+    JOIN lake.told_strata USING (stratum)
     CROSS JOIN lake.told_periods
     GROUP BY ALL
 ),
@@ -29,6 +28,7 @@ customers_by_period AS (
 repeated AS (
     SELECT period, start, segment, segment_value, count_if(repeats) AS numerator, count(*) AS denominator
     FROM customers_by_period
+    JOIN lake.slices USING (slice)
     GROUP BY ALL
 ),
 
@@ -41,7 +41,9 @@ waits AS (
         list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at)) AS sorted,
         count(*) AS n
     FROM journeys
-    JOIN lake.told_segments USING (journey_id)
+    JOIN lake.journey_strata USING (journey_id)
+    JOIN lake.told_strata USING (stratum)
+    JOIN lake.slices USING (slice)
     CROSS JOIN lake.told_periods
     WHERE converted
     GROUP BY ALL

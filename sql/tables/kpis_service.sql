@@ -47,7 +47,9 @@ told AS (
 sliced AS (
     SELECT segment, segment_value, event_time, measure, answer
     FROM told
-    JOIN lake.told_segments USING (journey_id)
+    JOIN lake.journey_strata USING (journey_id)
+    JOIN lake.told_strata USING (stratum)
+    JOIN lake.slices USING (slice)
     UNION ALL
     SELECT 'stage', stage, event_time, measure, answer FROM told WHERE (SELECT min_group FROM lake.settings) = 0
     UNION ALL

@@ -5,6 +5,20 @@ WITH met AS (
     SELECT journey_id, stage, channel, touchpoint, count(*) AS touchpoints
     FROM touchpoints
     GROUP BY ALL
+),
+
+met_by_stratum AS (
+    SELECT
+        stratum,
+        stage,
+        channel,
+        touchpoint,
+        sum(touchpoints) AS touchpoints,
+        count(*) AS journeys,
+        min(journey_id, 5) AS examples
+    FROM met
+    JOIN lake.journey_strata USING (journey_id)
+    GROUP BY ALL
 )
 
 SELECT
@@ -14,10 +28,11 @@ SELECT
     channel,
     touchpoint,
     sum(met.touchpoints)::BIGINT AS touchpoints,
-    count(*) AS journeys,
-    min(journey_id, 5) AS examples
-FROM met
-JOIN lake.journey_segments USING (journey_id)
+    sum(met.journeys)::BIGINT AS journeys,
+    list_sort(flatten(list(examples)))[:5] AS examples
+FROM met_by_stratum AS met
+JOIN lake.strata USING (stratum)
+JOIN lake.slices USING (slice)
 SEMI JOIN stages USING (segment, segment_value)
 GROUP BY ALL
 ORDER BY segment, segment_value, stage, channel, touchpoint;

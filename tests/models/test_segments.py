@@ -9,7 +9,7 @@ import pytest
 
 from contracts.config import PERIODS
 from models.segments import add_segments, period_names
-from sql.publish import PERIOD_NAMES
+from sql.strata import PERIOD_NAMES
 
 
 @pytest.mark.parametrize("period", PERIODS)
