@@ -153,7 +153,8 @@ function scaleOf(curves, signal) {
   const pad = Math.max(0.02 * (signal.most - signal.least), 0.15 * (Math.max(...values) - Math.min(...values)));
   const least = Math.max(signal.least, Math.min(...values) - pad);
   const most = Math.min(signal.most, Math.max(...values) + pad);
-  return (v) => 68 - 54 * (v - least) / Math.max(1e-9, most - least);
+  const height = curves.length > 1 ? 40 : 54; // two curves have labels above as well as below them
+  return (v) => 68 - height * (v - least) / Math.max(1e-9, most - least);
 }
 
 function drawing(curves, y) {
@@ -168,6 +169,12 @@ function drawing(curves, y) {
   return art;
 }
 
+/** Of two curves, labels stand on the outer side of their points; where both meet, the second's is above. */
+function isUpper(p, curves, which) {
+  const other = curves[1 - which]?.find((o) => o.stage === p.stage);
+  return which ? !other || p.value >= other.value : Boolean(other) && p.value > other.value;
+}
+
 function experience(nodes, signal) {
   const curves = [chosen.slice, chosen.overlay].filter(Boolean).map((key) => curveOf(key, signal));
   if (!curves.flat().length) return el("div", { class: "experience" }, el("p", { class: "quiet" }, "Nothing was said here."));
@@ -175,7 +182,7 @@ function experience(nodes, signal) {
   const lowest = curves[0].length > 2 ? curves[0].reduce((a, b) => b.value < a.value ? b : a) : null;
   const dip = lowest && curves[0].every((p) => p === lowest || p.low > lowest.high) ? lowest : null;
   const points = curves.flatMap((points, which) => points.map((p) => el("button", {
-    type: "button", class: `point${which ? " point-other" : ""}${p === dip ? " point-dip" : ""}`,
+    type: "button", class: `point${which ? " point-other" : ""}${isUpper(p, curves, which) ? " point-above" : ""}${p === dip ? " point-dip" : ""}`,
     style: { left: `${100 * p.x}%`, top: `${y(p.value)}%` },
     onclick: () => stageEvidence(p.stage, signal),
   }, el("i", { "aria-hidden": "true" }), el("span", {}, aside(`${named(p.stage)}, ${signal.label}: `), el("b", {}, signal.show(p.value)),
