@@ -309,6 +309,7 @@ def _open_checks(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]) -> None:
+    connection.begin()  # one visit to the disk, not one a row
     connection.executemany(
         f"INSERT INTO data_quality VALUES ({', '.join('?' * len(_DATA_QUALITY))})",
         [
@@ -325,6 +326,7 @@ def _store_checks(connection: duckdb.DuckDBPyConnection, results: Sequence[Check
             for r in results
         ],
     )
+    connection.commit()
 
 
 def _comment(
@@ -334,10 +336,11 @@ def _comment(
     columns: Iterable[Column],
     kind: str = "TABLE",
 ) -> None:
-    connection.execute(f"COMMENT ON {kind} {identifier(table)} IS {literal(about)}")
+    said = [f"COMMENT ON {kind} {identifier(table)} IS {literal(about)}"]
     for column in columns:
         target = f"{identifier(table)}.{identifier(column.name)}"
-        connection.execute(f"COMMENT ON COLUMN {target} IS {literal(column.comment)}")
+        said.append(f"COMMENT ON COLUMN {target} IS {literal(column.comment)}")
+    connection.execute("; ".join(said))
 
 
 def _comment_alike(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
@@ -349,9 +352,12 @@ def _comment_alike(connection: duckdb.DuckDBPyConnection, view: str, table: str)
         "AND mine.comment IS NULL AND theirs.comment IS NOT NULL ORDER BY mine.column_index",
         [view, table],
     ).fetchall()
-    for column, comment in columns:
-        target = f"{identifier(view)}.{identifier(column)}"
-        connection.execute(f"COMMENT ON COLUMN {target} IS {literal(comment)}")
+    said = [
+        f"COMMENT ON COLUMN {identifier(view)}.{identifier(column)} IS {literal(comment)}"
+        for column, comment in columns
+    ]
+    if said:
+        connection.execute("; ".join(said))
 
 
 def _count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

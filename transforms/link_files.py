@@ -24,7 +24,7 @@ def write_links(path: Path, links: pa.Table) -> None:
     """Write links, in one piece (`models.links.hash_links`), as a file that appears when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with (
         pa.OSFile(str(temporary), "wb") as file,
         pa.ipc.new_file(file, links.schema, options=options) as writer,

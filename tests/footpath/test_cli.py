@@ -18,22 +18,9 @@ import yaml
 
 from footpath.demonstration import CONFIG
 from footpath.generator import Scenario, generate
+from tests.commands import footpath
 
 ROOT = Path(__file__).parents[2]
-
-
-def footpath(*arguments: str, cwd: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "footpath.cli", *arguments],
-        cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "FOOTPATH_KEY": "a key for tests"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
