@@ -1,10 +1,11 @@
 """Killed at any moment: the published version is whole, and the next run completes it.
 
-    python benchmarks/crashes.py [--kills 200] [--events 600] [--seed 1]
+    python benchmarks/crashes.py [--kills 200] [--events 300] [--seed 1] [--log crashes.jsonl]
 
 Runs of a small shop (`deliveries.py`) are killed with SIGKILL: each in a stage drawn at random, after a part of that
-stage's time drawn at random; first runs, incremental ones and full refreshes in turn, some killed more than once.
-After each kill
+stage's time drawn at random; first runs, incremental ones and full refreshes in turn, each trial with one to six kills.
+Runs are forks of one process that has loaded everything and has no threads. Trials are added to the log; those that it
+holds already count, so that a benchmark that was stopped goes on. After each kill
 
 - the version that readers follow is the old one or the new one, every file of it is there, and none has changed;
 - an old one has the bytes of the database that it had, a new one the digests of a run that nobody killed;
@@ -35,10 +36,12 @@ from benchmarks.deliveries import (
     configure,
     deliver,
     digests,
+    logged,
     make_raw,
     one_of_each,
     seconds,
     start_run,
+    write_log,
 )
 from contracts.config import Config
 from contracts.lake import Lake
@@ -110,13 +113,13 @@ class Outcome:
 
 
 def try_kills(shop: Shop, kind: str, chance: random.Random) -> Outcome:
-    """Kill a run of the kind one to three times, then let it end; look at the warehouse each time."""
+    """Kill a run of the kind one to six times, then let it end; look at the warehouse each time."""
     config = shop.begin(kind)
     lake = Lake(config.warehouse)
     known: dict[str, str] = {}
     outcome = Outcome([], broken_files(config, known))
     old = lake.published().version
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(chance.randint(1, 6)):
         run = start_run(config, full_refresh=kind == KINDS[2])
         stage = chance.randrange(len(STAGES))
         if run.wait_for(stage):
@@ -145,33 +148,34 @@ def _compare(outcome: Outcome, what: str, found: dict[str, str], whole: dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--events", type=int, default=600)
+    parser.add_argument("--events", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=Path, default=Path("crashes.jsonl"))
     given = parser.parse_args()
     logging.getLogger().setLevel(logging.ERROR)
     started = time.monotonic()
-    killed: Counter[tuple[str, str]] = Counter()
-    switched = trials = wrong = 0
+    trials = logged(given.log)
     with tempfile.TemporaryDirectory() as folder:
         shop = Shop.open(Path(folder), given.events)
-        while sum(killed.values()) < given.kills:
-            seed = given.seed + trials
-            kind = KINDS[trials % len(KINDS)]
+        while sum(len(trial["killed_in"]) for trial in trials) < given.kills:
+            seed = given.seed + len(trials)
+            kind = KINDS[len(trials) % len(KINDS)]
             outcome = try_kills(shop, kind, random.Random(seed))
-            trials += 1
-            killed.update((kind, stage) for stage in outcome.killed_in)
-            switched += outcome.switched
-            wrong += bool(outcome.problems)
+            trials.append({"seed": seed, "kind": kind, **vars(outcome)})
+            write_log(given.log, trials[-1])
             said = "; ".join(outcome.problems) or "whole, and completed"
             places = ", ".join(outcome.killed_in) or "nowhere"
             print(
                 f"seed {seed}: {kind}, killed in {places}: {said} ({seconds(started)})", flush=True
             )
+    killed = Counter((trial["kind"], stage) for trial in trials for stage in trial["killed_in"])
+    wrong = sum(bool(trial["problems"]) for trial in trials)
+    switched = sum(trial["switched"] for trial in trials)
     print("\n| killed in | " + " | ".join(KINDS) + " |\n|---|" + "---|" * len(KINDS))
     for stage in STAGES:
         print(f"| {stage} | " + " | ".join(str(killed[kind, stage]) for kind in KINDS) + " |")
     print(
-        f"\n{sum(killed.values())} kills in {trials} trials, {switched} with the new version in place; "
+        f"\n{sum(killed.values())} kills in {len(trials)} trials, {switched} with the new version in place; "
         f"{wrong} trials went wrong"
     )
     sys.exit(bool(wrong))

@@ -1,15 +1,17 @@
 """Mutated records of every preset: none may crash the reader or the mapping, and each must be accounted for.
 
-    python benchmarks/fuzz.py [--records 1000000] [--seed 1] [--keep FOLDER]
+    python benchmarks/fuzz.py [--records 1000000] [--presets segment ...] [--seed 1] [--keep FOLDER]
 
 Records are vendors' payloads (../shared/data/payloads) and those of the generated retailer. Each is mutated once to
 four times: bytes flipped, cut, repeated, put in; values replaced by what breaks parsers (SQL, HTML, formulas,
 numbers out of range, deep nesting, half a surrogate, NUL, a byte order mark), as text of the record or as JSON that
-stays whole; letters of keys exchanged; records wrapped and joined. Files of mutants are read and mapped as ingest
-does it, and for every file it must be true that
+stays whole; letters of keys exchanged; records wrapped and joined. So many are made of every preset. Files of mutants
+go through ingest's own kernel, which leaves files of events, keys, dead letters and held records; for every file it
+must be true that
 
 - no exception is raised;
-- every record is an event, a dead letter, quarantined or withheld: the four add up to the records read;
+- every record is an event, a dead letter, quarantined or withheld: the four add up to the records read, and the files
+  that were left hold as many;
 - in formats of one record a line every line that is not blank is a record, and where a line holds several
   every such line is the place of one, but for empty lists.
 
@@ -37,14 +39,15 @@ from contracts.config import Config  # noqa: E402
 from contracts.loading import parse_config, preset, preset_names  # noqa: E402
 from footpath.generator import Scenario, generate  # noqa: E402
 from models.identifiers import Pseudonymiser  # noqa: E402
-from models.mapping import map_records  # noqa: E402
-from models.source_sql import POSITION, Mapping, compile_mapping  # noqa: E402
+from models.source_sql import POSITION  # noqa: E402
+from transforms.map_slices import MapSlice  # noqa: E402
+from transforms.parts import Part  # noqa: E402
 from transforms.plan_files import list_files, plan_file  # noqa: E402
 from transforms.read_records import RawBatch, read_slice  # noqa: E402
 
 PAYLOADS = ROOT.parent / "shared" / "data" / "payloads"
 GENERATED = {"segment": "web", "sendgrid": "email", "shopify": "store", "zendesk": "support"}
-FILE_RECORDS = 5_000
+FILE_RECORDS = 25_000
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 BLANK_BYTES = 16
 """A line of more bytes is a record even if they are all blank."""
@@ -177,65 +180,90 @@ def configured(name: str, path: Path) -> Config:
     )
 
 
-def read(path: Path, config: Config, mapping: Mapping) -> Iterator[tuple[RawBatch, Counter[str]]]:
-    """What ingest does with a file: raw records, and where they went."""
+def mapper(config: Config, folder: Path) -> MapSlice:
+    """Ingest's kernel, compiled once; it spills into the folder."""
+    return MapSlice(
+        config, Pseudonymiser(b"of the fuzzing"), None, NOW, str(folder), key_buckets=2, released={}
+    )
+
+
+def read(path: Path, kernel: MapSlice) -> Iterator[tuple[RawBatch, Counter[str], Counter[str]]]:
+    """What ingest does with a file: raw records, where they went, and how many rows were left in files."""
+    config = kernel.config
+    source = config.sources["feed"]
     (file,) = list_files(config)
     for piece in plan_file(file, config).slices:
-        limit = config.lake.max_record_mb << 20
-        source = config.sources["feed"]
-        for batch in read_slice(piece, source, slice_bytes=8 << 20, max_record_bytes=limit):
-            mapped = map_records(
-                batch.table, mapping, now=NOW, pseudonymiser=Pseudonymiser(b"of the fuzzing")
-            )
-            yield (
-                batch,
-                Counter(
-                    events=len(mapped.events),
-                    dead_letters=len(mapped.dead_letters) + len(batch.unreadable),
-                    quarantined=len(mapped.quarantine),
-                    withheld=mapped.withheld,
-                ),
-            )
+        batches = read_slice(
+            piece, source, slice_bytes=8 << 20, max_record_bytes=config.lake.max_record_mb << 20
+        )
+        for number, batch in enumerate(batches):
+            counts, left = Counter[str](), Counter[str]()
+            for output in kernel.spilled(piece, f"{number}", batch):
+                tag, value = getattr(output, "tag", "events"), getattr(output, "value", output)
+                if tag == "counts":
+                    counts.update({name: value[name] for name in ("records_read", *WENT)})
+                elif tag == "keys":
+                    left["keys"] += value[1].keys.rows
+                else:
+                    left[tag] += (value if isinstance(value, Part) else value[1]).rows
+            yield batch, counts, left
 
 
-def problem(path: Path, name: str) -> tuple[str, Counter[str]]:
+WENT = ("accepted", "dead_letters", "quarantined", "withheld")
+
+
+def problem(path: Path, kernel: MapSlice) -> tuple[str, Counter[str]]:
     """What is wrong with how a file is read, empty if nothing is; and where its records went."""
-    config = configured(name, path)
-    mapping = compile_mapping("feed", config)
-    went: Counter[str] = Counter()
+    went, left = Counter[str](), Counter[str]()
     records = 0
     places: set[int] = set()
     try:
-        for batch, outcome in read(path, config, mapping):
+        for batch, counts, rows in read(path, kernel):
             records += batch.records
-            went += outcome
+            went += counts
+            left += rows
             places |= set(batch.table[POSITION].to_pylist())
             places |= {unreadable.position for unreadable in batch.unreadable}
     except Exception as error:  # whatever it is, it is the find
         return f"{type(error).__name__}: {str(error)[:300]}", went
-    if records != sum(went.values()):
-        return f"{records:,} records read, {sum(went.values()):,} accounted for", went
+    finally:
+        for spilled in Path(kernel.folder).iterdir():
+            spilled.unlink()
+    accounted = sum(went[name] for name in WENT)
+    if not records == went["records_read"] == accounted:
+        return f"{records:,} records read, {accounted:,} accounted for", went
+    written = {
+        "events": "accepted",
+        "keys": "accepted",
+        "dead": "dead_letters",
+        "held": "quarantined",
+    }
+    for tag, name in written.items():
+        if left[tag] != went[name]:
+            return f"{went[name]:,} records are {name}, {left[tag]:,} rows of {tag} were left", went
+    return _lines_missing(path, kernel.config, records, places), went
+
+
+def _lines_missing(path: Path, config: Config, records: int, places: set[int]) -> str:
     source = config.sources["feed"]
     if source.format == "csv":  # quoted line ends: lines are no records
-        return "", went
+        return ""
+    split = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     lines = {
         number
-        for number, line in enumerate(
-            path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1
+        for number, line in enumerate(split, 1)
+        if number in places
+        or (
+            (line.strip() or len(line) >= BLANK_BYTES)
+            and not (source.records and _is_empty(line))
+            and (source.format != "tsv" or line.strip(b" \r"))
         )
-        if (line.strip() or len(line) >= BLANK_BYTES) and not (source.records and _is_empty(line))
     }
-    if source.format == "tsv":
-        lines = {n for n in lines if n in places or _has_field(path, n)}
     if missing := lines - places:
-        return f"line {min(missing)} is in no record, of {len(missing):,} such lines", went
+        return f"line {min(missing)} is in no record, of {len(missing):,} such lines"
     if not source.records and records != len(lines):
-        return f"{len(lines):,} lines, {records:,} records", went
-    return "", went
-
-
-def _has_field(path: Path, number: int) -> bool:
-    return bool(path.read_bytes().split(b"\n")[number - 1].strip(b" \r"))
+        return f"{len(lines):,} lines, {records:,} records"
+    return ""
 
 
 def _is_empty(line: bytes) -> bool:
@@ -305,42 +333,48 @@ def fewest(records: list[bytes], breaks: Callable[[list[bytes]], bool]) -> list[
     return records
 
 
+def try_preset(
+    name: str, seeds: list[bytes], records: int, rng: random.Random, folder: Path, keep: Path
+) -> tuple[Counter[str], int]:
+    """Where so many mutants went, and how many files of them were read wrongly."""
+    totals, finds = Counter[str](), 0
+    file, spills = folder / f"mutants-{name}", folder / "spills"
+    spills.mkdir(exist_ok=True)
+    kernel = mapper(configured(name, file), spills)
+    for number in range(-(-records // FILE_RECORDS)):
+        made = mutants(seeds, min(FILE_RECORDS, records - number * FILE_RECORDS), rng)
+        found, went = problem(write(file, name, made), kernel)
+        totals += went
+        if found:
+            finds += 1
+            print(f"{name}: {found}", flush=True)
+            few = fewest(made, lambda some: bool(problem(write(file, name, some), kernel)[0]))
+            keep.mkdir(parents=True, exist_ok=True)
+            write(keep / f"{name}-{number}", name, few)
+    return totals, finds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--presets", nargs="+", default=preset_names(), choices=preset_names())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=Path("fuzz-finds"))
     asked = parser.parse_args()
-    rng = random.Random(asked.seed)
-    totals: dict[str, Counter[str]] = {}
-    finds = 0
+    whole = finds = 0
     started = time.monotonic()
+    print(f"{'preset':<12}" + "".join(f"{n:>14}" for n in ("records", *WENT, "finds", "seconds")))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         seeds = seeds_of(folder / "retailer")
-        share = -(-asked.records // len(seeds))
-        for name, known in seeds.items():
-            totals[name] = Counter()
-            for number in range(-(-share // FILE_RECORDS)):
-                count = min(FILE_RECORDS, share - number * FILE_RECORDS)
-                made = mutants(known, count, rng)
-                file = folder / f"mutants-{name}"
-                found, went = problem(write(file, name, made), name)
-                totals[name] += went
-                if found:
-                    finds += 1
-                    print(f"{name}: {found}", flush=True)
-                    few = fewest(made, lambda some: bool(problem(write(file, name, some), name)[0]))  # noqa: B023
-                    asked.keep.mkdir(parents=True, exist_ok=True)
-                    write(asked.keep / f"{name}-{asked.seed}-{number}", name, few)
-    print(f"\n{'preset':<12}{'records':>12}{'events':>12}{'dead':>12}{'held':>12}{'withheld':>12}")
-    for name, went in totals.items():
-        numbers = (
-            sum(went.values()),
-            *(went[k] for k in ("events", "dead_letters", "quarantined", "withheld")),
-        )
-        print(f"{name:<12}" + "".join(f"{n:>12,}" for n in numbers))
-    whole = sum(sum(went.values()) for went in totals.values())
+        for name in asked.presets:
+            begun = time.monotonic()
+            rng = random.Random(f"{asked.seed} {name}")
+            went, wrong = try_preset(name, seeds[name], asked.records, rng, folder, asked.keep)
+            whole += went["records_read"]
+            finds += wrong
+            numbers = (*(went[k] for k in ("records_read", *WENT)), wrong, time.monotonic() - begun)
+            print(f"{name:<12}" + "".join(f"{n:>14,.0f}" for n in numbers), flush=True)
     print(f"{whole:,} records, {finds} finds, {time.monotonic() - started:.0f} s")
     sys.exit(1 if finds else 0)
 

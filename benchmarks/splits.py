@@ -1,10 +1,13 @@
 """Any order, split, repetition and lateness of the same files gives the same tables: tried at random.
 
-    python benchmarks/splits.py [--trials 100] [--events 600] [--seed 1]
+    python benchmarks/splits.py [--trials 100] [--events 300] [--seed 1] [--log splits.jsonl]
 
 The files of a small shop (`deliveries.py`) are dealt to 2 to 10 runs, in a random order, so that most files come late
 to some others; some are delivered again in a later run, under another name. After the last run the digest of every
 table must be that of one run over all the files. What differs is printed, with the seed of the trial.
+
+Runs are forks of one process that has loaded everything and has no threads. Great Expectations is asked in the last run
+of a trial only. Trials are added to the log; those that it holds already count.
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ from benchmarks.deliveries import (
     configure,
     deliver,
     digests,
+    logged,
     make_raw,
     one_of_each,
     seconds,
     start_run,
+    write_log,
 )
 
 __all__ = ["try_split"]
@@ -37,24 +42,28 @@ __all__ = ["try_split"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--events", type=int, default=600)
+    parser.add_argument("--events", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=Path, default=Path("splits.jsonl"))
     given = parser.parse_args()
     logging.getLogger().setLevel(logging.ERROR)
     started = time.monotonic()
-    runs, wrong = 0, 0
+    trials = logged(given.log)
     with tempfile.TemporaryDirectory() as folder:
         raw = make_raw(Path(folder, "raw"), given.events)
         whole = _outcome(Path(folder, "whole"), [raw])
-        for seed in range(given.seed, given.seed + given.trials):
+        while len(trials) < given.trials:
+            seed = given.seed + len(trials)
             plan = deal(raw, random.Random(seed))
             differing = try_split(Path(folder, "trial"), plan, whole)
-            runs += len(plan)
-            wrong += bool(differing)
+            trials.append({"seed": seed, "runs": len(plan), "differing": differing})
+            write_log(given.log, trials[-1])
             verdict = f"differs in {', '.join(differing)}" if differing else "equal"
             print(f"seed {seed}: {len(plan)} runs, {verdict} ({seconds(started)})", flush=True)
+    wrong = sum(bool(trial["differing"]) for trial in trials)
+    runs = sum(trial["runs"] for trial in trials)
     print(
-        f"{given.trials} splits of {len(raw)} files, {runs} runs: {given.trials - wrong} equal to one run, "
+        f"{len(trials)} splits of {len(raw)} files, {runs} runs: {len(trials) - wrong} equal to one run, "
         f"{wrong} not; {len(whole)} tables compared each"
     )
     sys.exit(bool(wrong))
@@ -92,11 +101,11 @@ def try_split(folder: Path, plan: list[Delivery], whole: dict[str, str]) -> list
 def _outcome(folder: Path, plan: list[Delivery] | list[list[Path]]) -> dict[str, str]:
     shutil.rmtree(folder, ignore_errors=True)
     config = configure(folder)
-    for delivery in plan:
+    for number, delivery in enumerate(plan, start=1):
         for entry in delivery:
             file, rename = entry if isinstance(entry, tuple) else (entry, "")
             deliver(folder, [file], rename)
-        if status := start_run(config).end():
+        if status := start_run(config, expectations=number == len(plan)).end():
             raise RuntimeError(f"a run ended with {status}")
     return digests(config)
 

@@ -24,7 +24,7 @@ from transforms.parts import Part, spill
 from transforms.plan_files import Slice
 from transforms.read_records import RawBatch, read_slice
 
-__all__ = ["EVENT_DICTIONARIES", "KeyPart", "MapSlices", "spill_events"]
+__all__ = ["EVENT_DICTIONARIES", "KeyPart", "MapSlice", "MapSlices", "spill_events"]
 
 _DAY_US = 86_400_000_000
 
@@ -40,7 +40,7 @@ class KeyPart:
 
 
 @dataclass(frozen=True)
-class _MapSlice:
+class MapSlice:
     """The kernel: reads a slice, maps it, spills what comes of it."""
 
     config: Config
@@ -64,9 +64,12 @@ class _MapSlice:
             max_record_bytes=limits.max_record_mb << 20,
         )
         for number, batch in enumerate(batches):
-            yield from self._batch(piece, f"{piece.file_id}-{piece.start:014d}-{number:06d}", batch)
+            yield from self.spilled(
+                piece, f"{piece.file_id}-{piece.start:014d}-{number:06d}", batch
+            )
 
-    def _batch(self, piece: Slice, name: str, batch: RawBatch) -> Iterator[Any]:
+    def spilled(self, piece: Slice, name: str, batch: RawBatch) -> Iterator[Any]:
+        """What comes of a batch of raw records: the outputs of `MapSlices`; `name` names the spills."""
         mapped = map_records(
             batch.table,
             self._mappings[piece.source],
@@ -180,7 +183,7 @@ class MapSlices(beam.PTransform):
         threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _MapSlice(
+        self._kernel = MapSlice(
             config, pseudonymiser, tombstones, now, folder, key_buckets, released
         )
         self._threads = threads
