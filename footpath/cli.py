@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +20,7 @@ from footpath.subcommands import identity_app, privacy_app, quarantine_app
 
 if TYPE_CHECKING:
     from contracts.config import Config
-    from pipelines.job import Run
+    from pipelines.job import Reprocess, Run
 
 __all__ = ["app", "main"]
 
@@ -157,28 +158,68 @@ def run(
         typer.echo("\n".join(results(done.lake)))
 
 
+@app.command()
+def reprocess(
+    context: typer.Context,
+    since: Annotated[
+        datetime,
+        typer.Option(
+            "--from",
+            formats=["%Y-%m-%d"],
+            help="The first day (UTC) whose records the mended declaration may read otherwise.",
+        ),
+    ],
+    source: Annotated[str, typer.Option("--source", help="The source that was mended.")],
+    config: ConfigOption = CONFIG,
+    beam: BeamArguments = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what would be read again; do nothing.")
+    ] = False,
+) -> None:
+    """Read a source's files again from a day on, after its declaration was mended, and publish what follows."""
+    from footpath.reprocessing import ordered, outcome
+
+    loaded = load(config)
+    order = ordered(loaded, source, since.date())
+    if explain:
+        _explain(context.obj, loaded, beam or [], reprocess=order)
+        return
+    from footpath.running import STAGES
+
+    done = _run(context.obj, loaded, STAGES, beam, reprocess=order)
+    if context.obj is LogFormat.TEXT:
+        typer.echo("\n".join(outcome(done, source)))
+
+
 def _run(
     log_format: LogFormat,
     config: Config,
     stages: Sequence[str],
     beam: list[str] | None,
     full_refresh: bool = False,
+    reprocess: Reprocess | None = None,
 ) -> Run:
     """Run stages; the last line for schedulers is what was done, as JSON."""
     from footpath.observing import summary
     from footpath.running import run_stages
 
-    done = run_stages(config, stages, beam or [], full_refresh)
+    done = run_stages(config, stages, beam or [], full_refresh, reprocess)
     if log_format is LogFormat.JSON:
         typer.echo(json.dumps(summary(done)))
     return done
 
 
-def _explain(log_format: LogFormat, config: Config, beam: list[str], full_refresh: bool) -> None:
+def _explain(
+    log_format: LogFormat,
+    config: Config,
+    beam: list[str],
+    full_refresh: bool = False,
+    reprocess: Reprocess | None = None,
+) -> None:
     from footpath.planning import explain, told
     from pipelines.job import Run
 
-    run = Run.begin(config, beam, full_refresh)
+    run = Run.begin(config, beam, full_refresh, reprocess)
     plans = list(explain(run))
     if log_format is LogFormat.JSON:
         typer.echo(json.dumps([asdict(plan) for plan in plans]))

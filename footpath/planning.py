@@ -97,6 +97,10 @@ def _ingest(run: Run, stage: Stage) -> StagePlan:
         reason = ""
         if run.base.version and source not in plan.kept:
             reason = ", all anew: its declaration changed, it is new, or all is to be refreshed"
+        elif plan.withdrawn is not None and source == plan.withdrawn.source:
+            reason = (
+                f", {len(plan.withdrawn.file_ids)} of them again: they hold what the order names"
+            )
         details.append(f"{source}: {new_of[source]} of {listed_of[source]} files{reason}")
     if not plan.files:
         why += "; the listing changed (files gone, or another as_of), or held records are due"

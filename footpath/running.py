@@ -12,7 +12,7 @@ from footpath.console import progress
 from footpath.observing import observe
 from footpath.versions import retire
 from pipelines.decisions import read_erasures
-from pipelines.job import Run, Stage, run_stage
+from pipelines.job import Reprocess, Run, Stage, run_stage
 
 __all__ = ["STAGES", "is_unpublished", "run_stages", "stage_of"]
 
@@ -23,13 +23,17 @@ _LOG = logging.getLogger("footpath")
 
 
 def run_stages(
-    config: Config, names: Sequence[str], beam_args: Sequence[str], full_refresh: bool = False
+    config: Config,
+    names: Sequence[str],
+    beam_args: Sequence[str],
+    full_refresh: bool = False,
+    reprocess: Reprocess | None = None,
 ) -> Run:
     """Run the named stages under the warehouse's lock; publish if `publish` is among them."""
     with locked(config.warehouse):
-        run = Run.begin(config, beam_args, full_refresh)
+        run = Run.begin(config, beam_args, full_refresh, reprocess)
         if read_erasures(run.lake):
-            run = _without_the_erased(config, beam_args, full_refresh)
+            run = _without_the_erased(config, beam_args, full_refresh, reprocess)
         with progress(len(names)) as step:
             carry_out(run, names, step)
     return run
@@ -49,13 +53,15 @@ def carry_out(
     observe(run)
 
 
-def _without_the_erased(config: Config, beam_args: Sequence[str], full_refresh: bool) -> Run:
+def _without_the_erased(
+    config: Config, beam_args: Sequence[str], full_refresh: bool, reprocess: Reprocess | None
+) -> Run:
     """Complete erasures that were begun before anything else is done."""
     from footpath.erasing import complete_erasures, mark_applied  # it runs stages itself
 
     for line in complete_erasures(Run.begin(config, beam_args)):
         _LOG.info(line)
-    run = Run.begin(config, beam_args, full_refresh)
+    run = Run.begin(config, beam_args, full_refresh, reprocess)
     mark_applied(run)
     return run
 

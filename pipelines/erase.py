@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from models.tombstones import Tombstones
 from pipelines.decisions import forget_decisions, read_erasures
 from pipelines.ingest import read_ledger, write_ledger
 from pipelines.job import Run, Stage, collect, data_files, read_results, scratch_folder
+from pipelines.records import without_records
 from transforms.deduplicate import write_index
 from transforms.erase_events import EraseEvents, erased_events
 from transforms.write_table import write_table
@@ -221,19 +222,11 @@ def _rewrite_index(
 
 def _rewrite_records(run: Run, table: str, tombstones: Tombstones) -> list[tuple[str, pa.Table]]:
     """A small table of records without those of the erased; returns these, with their source."""
-    files, taken = [], []
-    for file in run.draft.tables.get(table, []):
-        source = str(file.partition["source"])
-        rows = pq.read_table(run.lake.path(file), partitioning=None)
-        gone = erased_events(rows, source, run.config.person_namespaces, tombstones)
-        if not gone.any():
-            files.append(file)
-            continue
-        taken.append((source, rows.filter(pa.array(gone))))
-        path = f"tables/{table}/source={source}/{run.run_id}-{Path(file.path).stem}.parquet"
-        rest = rows.filter(pa.array(~gone))
-        written = write_table(str(run.lake.root), path, rest, source=source)
-        files.append(replace(written, meta=file.meta))
+
+    def erased(source: str, rows: pa.Table) -> np.ndarray:
+        return erased_events(rows, source, run.config.person_namespaces, tombstones)
+
+    files, taken = without_records(run, run.draft.tables.get(table, []), erased)
     run.draft.tables[table] = files
     return taken
 

@@ -25,9 +25,20 @@ from models.drift import seen_so_far, vanished
 from models.event_keys import power_of_two
 from models.source_sql import compile_mapping
 from pipelines.decisions import read_quarantine_orders
-from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
+from pipelines.job import (
+    Reprocess,
+    Run,
+    Stage,
+    collect,
+    data_files,
+    main,
+    read_results,
+    scratch_folder,
+)
 from pipelines.quarantine import Released, due, held_files, let_go
-from transforms.deduplicate import Deduplicate, winners
+from pipelines.records import without_records
+from pipelines.reprocess import Withdrawn, withdrawn_files
+from transforms.deduplicate import Deduplicate, Removal, winners
 from transforms.kernel import Kernel, count
 from transforms.map_slices import KeyPart, MapSlices, spill_events
 from transforms.parts import Part, read_parts
@@ -54,8 +65,17 @@ def contracts_of(run: Run) -> dict[str, str]:
     Another key for pseudonyms is another contract: under two keys one person would be two. What
     enters is the pseudonym of nothing, which tells no more of the key than any other pseudonym.
     """
+    shared = _shared_by_sources(run)
+    return {
+        name: digest_of(source.model_dump(mode="json", exclude=_DECIDES_NOTHING), *shared)
+        for name, source in run.config.sources.items()
+    }
+
+
+def _shared_by_sources(run: Run) -> tuple[Any, ...]:
+    """What decides over the records of every source."""
     config, pseudonymiser = run.config, run.pseudonymiser()
-    shared = (
+    return (
         _LAYOUT,
         config.identity.model_dump(mode="json", include={"null_like", "blocked", "public_domains"}),
         [
@@ -68,10 +88,6 @@ def contracts_of(run: Run) -> dict[str, str]:
         config.namespaces,
         pseudonymiser.digest("", "") if pseudonymiser else "",
     )
-    return {
-        name: digest_of(source.model_dump(mode="json", exclude=_DECIDES_NOTHING), *shared)
-        for name, source in config.sources.items()
-    }
 
 
 def _fingerprint(run: Run) -> str:
@@ -96,10 +112,16 @@ class IngestPlan:
 
     def __init__(self, run: Run) -> None:
         contracts = contracts_of(run)
-        known = run.base.stages["ingest"].facts["contracts"] if "ingest" in run.base.stages else {}
+        facts = run.base.stages["ingest"].facts if "ingest" in run.base.stages else {}
+        known = facts.get("contracts", {})
         self.kept = {name for name in contracts if known.get(name) == contracts[name]}
+        ledger = read_ledger(run)
+        self.withdrawn: Withdrawn | None = None
+        """Files of a source that is kept, which are to be read again nonetheless."""
+        if run.reprocess is not None:
+            self._withdraw(run, run.reprocess, facts, ledger)
         self.base = _only_sources(run.base, self.kept)
-        self.ledger = [row for row in read_ledger(run) if row["source"] in self.kept]
+        self.ledger = [row for row in ledger if row["source"] in self.kept and not self._gone(row)]
         seen = {(r["source"], r["path"], r["bytes"], r["modified_at"]) for r in self.ledger}
         listed = list_files(run.config)
         self.files = [f for f in listed if (f.source, f.path, f.bytes, f.modified_at) not in seen]
@@ -109,14 +131,32 @@ class IngestPlan:
         """Whether a file may have the content of another: only one of the same size can."""
         gone = {
             row["path"]
-            for row in read_ledger(run)
-            if row["source"] in contracts and row["source"] not in self.kept
+            for row in ledger
+            if row["source"] in contracts and (row["source"] not in self.kept or self._gone(row))
         } - {file.path for file in listed}
         if gone:
             raise InputError(
-                "a source's declaration changed, or a full refresh was asked for, so its files must be read anew, "
+                "a source's declaration changed, or reading anew was asked for, so its files must be read again, "
                 f"but some are gone: {', '.join(sorted(gone)[:3])}; bring them back, or undo the change"
             )
+
+    def _withdraw(
+        self, run: Run, order: Reprocess, facts: dict[str, Any], ledger: list[dict[str, Any]]
+    ) -> None:
+        """Take just those files of a source out that an order concerns, if the rest can stay as it is."""
+        same = facts.get("shared") == digest_of(*_shared_by_sources(run))
+        # What a record said of consent is not told apart by file.
+        speaks = any(
+            file.partition["source"] == order.source for file in run.base.tables.get("consents", [])
+        )
+        if not same or speaks or order.source not in facts.get("contracts", {}):
+            self.kept.discard(order.source)
+            return
+        self.kept.add(order.source)
+        self.withdrawn = withdrawn_files(run, order.source, order.since, ledger)
+
+    def _gone(self, row: dict[str, Any]) -> bool:
+        return self.withdrawn is not None and self.withdrawn.holds(row["source"], row["file_id"])
 
 
 def _only_sources(base: Manifest, kept: set[str]) -> Manifest:
@@ -194,14 +234,19 @@ def _execute(run: Run) -> dict[str, Any]:
     folder = scratch_folder(run, "ingest")
     index_folder = f"tables/event_keys/{digest_of(run.run_id)}"
     index = _by_bucket(run.base, "event_keys")
-    stale = sorted(index) if _sources_of(run.base) - plan.kept else []
+    withdrawn = plan.withdrawn or Withdrawn("", (), ())
+    stale = sorted(index) if _sources_of(run.base) - plan.kept or withdrawn.file_ids else []
     published: dict[tuple[str, int], tuple[DataFile, ...]] = defaultdict(tuple)
     for file in plan.base.tables.get("events", []):
         day = file.meta["min_event_us"] // 86_400_000_000
         published[str(file.partition["source"]), day] += (file,)
     known = frozenset((row["source"], row["file_id"]) for row in plan.ledger)
     orders = read_quarantine_orders(run.lake)
-    released = let_go(run, plan.base.tables.get("quarantine", []))
+    for table in ("dead_letters", "quarantine"):
+        plan.base.tables[table], _ = without_records(
+            run, plan.base.tables.get(table, []), withdrawn.rows
+        )
+    released = let_go(run, plan.base.tables["quarantine"])
     freed_days, freed_keys = _spilled(released, folder, key_buckets)
     result = folder / "result.json"
     with run.pipeline() as pipeline:
@@ -232,12 +277,20 @@ def _execute(run: Run) -> dict[str, Any]:
             threads=run.kernel_threads,
         )
         recheck = pipeline | "StaleBuckets" >> beam.Create([(bucket, None) for bucket in stale])
-        freed = pipeline | "FreedDays" >> beam.Create(freed_days)
+        rewritten = [((withdrawn.source, day), Removal(())) for day in withdrawn.days]
+        freed = pipeline | "FreedDays" >> beam.Create([*freed_days, *rewritten])
         freed_too = pipeline | "FreedKeys" >> beam.Create(freed_keys)
         decided = (
             (mapped.keys, recheck, freed_too)
             | "Keys" >> beam.Flatten()
-            | Deduplicate(root, index_folder, index, tuple(sorted(plan.kept)), run.kernel_threads)
+            | Deduplicate(
+                root,
+                index_folder,
+                index,
+                tuple(sorted(plan.kept)),
+                withdrawn.copies,
+                run.kernel_threads,
+            )
         )
         written = (
             (mapped.main, decided.removals, freed)
@@ -247,6 +300,7 @@ def _execute(run: Run) -> dict[str, Any]:
                 config.namespaces,
                 config.attributes,
                 dict(published),
+                {withdrawn.source: tuple(sorted(withdrawn.file_ids))},
                 decided.main,
                 run.kernel_threads,
             )
@@ -257,7 +311,7 @@ def _execute(run: Run) -> dict[str, Any]:
         said = mapped.consents | "Consents" >> beam.Map(lambda part: ("consents", vars(part)))
         collect((unread.results, decided.results, written, counts, dead, held, said), result)
     results = read_results(result)
-    seen = _refuse_drift(run, plan.kept, results.get("counts", []))
+    seen = _refuse_drift(run, plan.kept - {withdrawn.source}, results.get("counts", []))
     replaced = set(results.get("replaced", []))
     kept = [f for f in plan.base.tables.get("events", []) if f.path not in replaced]
     tables = run.draft.tables
@@ -280,6 +334,7 @@ def _execute(run: Run) -> dict[str, Any]:
     tables["ingest_ledger"] = [write_ledger(run, ledger)]
     return {
         "contracts": contracts_of(run),
+        "shared": digest_of(*_shared_by_sources(run)),
         "key_buckets": key_buckets,
         "fields": seen,
         "rows": sum(file.rows for file in tables["events"]),
@@ -405,7 +460,11 @@ def write_ledger(run: Run, ledger: list[dict[str, Any]]) -> DataFile:
     return DataFile(path, len(table))
 
 
-STAGE = Stage("ingest", (), _fingerprint, _execute, due)
+def _due(run: Run) -> bool:
+    return run.reprocess is not None or due(run)
+
+
+STAGE = Stage("ingest", (), _fingerprint, _execute, _due)
 
 if __name__ == "__main__":
     main(STAGE)

@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from pipelines.keys import pseudonymiser, tombstones
 from pipelines.measure import PeakMemory
 from transforms.kernel import COUNTERS
 
-__all__ = ["Run", "Stage", "collect", "main", "options_for", "run_stage"]
+__all__ = ["Reprocess", "Run", "Stage", "collect", "main", "options_for", "run_stage"]
 
 
 _REFUSED = {
@@ -68,6 +68,15 @@ class Stage:
         return known is None or known.fingerprint != fingerprint or self.due(run)
 
 
+@dataclass(frozen=True)
+class Reprocess:
+    """An order to read files of a source again, for its declaration was mended (`pipelines.reprocess`)."""
+
+    source: str
+    since: date
+    """The first day, UTC, whose records the mended declaration may read otherwise."""
+
+
 @dataclass
 class Run:
     """One run over a warehouse: configuration, lake, base and draft, runner options."""
@@ -83,10 +92,15 @@ class Run:
     """What each stage did: the columns of `runs`, and `error` where it failed."""
     counters: dict[str, int] = field(default_factory=dict)
     """Beam's counters of the stage that runs."""
+    reprocess: Reprocess | None = None
 
     @classmethod
     def begin(
-        cls, config: Config, beam_args: Sequence[str] = (), full_refresh: bool = False
+        cls,
+        config: Config,
+        beam_args: Sequence[str] = (),
+        full_refresh: bool = False,
+        reprocess: Reprocess | None = None,
     ) -> Run:
         """Open the warehouse's draft with the given Beam options.
 
@@ -96,7 +110,8 @@ class Run:
         lake = Lake(config.warehouse)
         options, threads = options_for(beam_args)
         if not full_refresh:
-            return cls(config, lake, lake.published(), lake.draft(), options, threads)
+            base, draft = lake.published(), lake.draft()
+            return cls(config, lake, base, draft, options, threads, reprocess=reprocess)
         base = lake.published()
         base.stages.clear()
         base.tables.pop("event_keys", None)

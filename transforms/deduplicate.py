@@ -62,6 +62,8 @@ class _DeduplicateBucket:
     """The published index: file of each bucket."""
     sources: tuple[str, ...]
     """Sources whose published copies still count."""
+    withdrawn: tuple[str, ...]
+    """Copies (source/file_id) that do not, though their source is among them."""
 
     def __call__(self, element: tuple[int, Iterable[KeyPart | None]]) -> Iterator[Any]:
         bucket, key_parts = element
@@ -70,6 +72,9 @@ class _DeduplicateBucket:
         if bucket in self.base:
             known = pq.read_table(Path(self.root, self.base[bucket]), schema=_INDEX_SCHEMA)
             known = known.filter(pc.is_in(_sources(known), pa.array(self.sources, pa.string())))
+            if self.withdrawn:
+                gone = pc.is_in(known["copy"].cast(pa.string()), pa.array(self.withdrawn))
+                known = known.filter(pc.invert(gone))
             origin = np.where(known["stays"].to_numpy(), _PUBLISHED, _LOST_BEFORE)
             # Of copies that are all alike the published one stays: its place comes first.
             place = np.where(origin == _PUBLISHED, -1, np.iinfo(np.int64).max)
@@ -156,10 +161,16 @@ class Deduplicate(beam.PTransform):
     """
 
     def __init__(
-        self, root: str, table: str, base: dict[int, str], sources: tuple[str, ...], threads: int
+        self,
+        root: str,
+        table: str,
+        base: dict[int, str],
+        sources: tuple[str, ...],
+        withdrawn: tuple[str, ...],
+        threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _DeduplicateBucket(root, table, base, sources)
+        self._kernel = _DeduplicateBucket(root, table, base, sources, withdrawn)
         self._threads = threads
 
     def expand(self, keys: beam.PCollection) -> Any:

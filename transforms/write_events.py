@@ -40,6 +40,8 @@ class _WriteDay:
     namespaces: tuple[str, ...]
     attributes: tuple[str, ...]
     published: Mapping[tuple[str, int], tuple[DataFile, ...]]
+    withdrawn: Mapping[str, tuple[str, ...]]
+    """By source, files of it whose published events go."""
 
     def __call__(
         self,
@@ -49,8 +51,9 @@ class _WriteDay:
         (source, day), values = element
         given = list(values)
         date = datetime.fromtimestamp(day * 86_400, UTC).date().isoformat()
-        removed = {key for value in given if isinstance(value, Removal) for key in value.keys}
-        if removed:
+        removals = [value for value in given if isinstance(value, Removal)]
+        if removals:
+            removed = {key for removal in removals for key in removal.keys}
             yield from self._rewrite(source, day, date, removed)
         parts = [value for value in given if isinstance(value, Part)]
         yield from self._write(source, date, _staying(parts, lost))
@@ -58,15 +61,20 @@ class _WriteDay:
     def _rewrite(
         self, source: str, day: int, date: str, removed: set[int]
     ) -> Iterator[tuple[str, Any]]:
-        """Published files that hold a removed event are written again without it."""
+        """Published files that hold a removed or withdrawn event are written again without it."""
         gone = np.array(sorted(removed), np.uint64)
+        withdrawn = pa.array(self.withdrawn.get(source, ()), pa.string())
         for file in self.published.get((source, day), ()):
             events = pq.read_table(Path(self.root, file.path), partitioning=None)
             hashes = pa.nulls(len(events), pa.uint64())
             keys = key_events(events.append_column("record_hash", hashes), source)["key"].to_numpy()
             stays = ~np.isin(keys, gone)
+            if len(withdrawn):
+                files = events["file_id"].cast(pa.string())
+                stays &= ~pc.is_in(files, withdrawn).to_numpy()
             if not stays.all():
                 yield "replaced", file.path
+            if stays.any() and not stays.all():
                 rest = rest_of_file(self.root, file, events, stays)
                 yield from self._write(source, date, iter([rest]))
 
@@ -218,11 +226,12 @@ class WriteEvents(beam.PTransform):
         namespaces: tuple[str, ...],
         attributes: tuple[str, ...],
         published: Mapping[tuple[str, int], tuple[DataFile, ...]],
+        withdrawn: Mapping[str, tuple[str, ...]],
         lost: beam.PCollection,
         threads: int,
     ) -> None:
         super().__init__()
-        self._kernel = _WriteDay(root, namespaces, attributes, published)
+        self._kernel = _WriteDay(root, namespaces, attributes, published, withdrawn)
         self._lost = lost
         self._threads = threads
 
