@@ -47,11 +47,15 @@ def check_project(config: Config) -> Iterator[str]:
 
 
 def _published(lake: Lake) -> Iterator[str]:
+    from footpath.drifting import drift_results
     from sql.check import run_checks
 
     results = run_checks(lake.current / "footpath.duckdb")
     for result in results:
         yield f"{'ok    ' if result.passed else 'BROKEN'} {result.name}: {result.promise}"
+    for result in drift_results(lake.published()):
+        yield f"{'ok    ' if result.passed else 'told  '} {result.name}: {result.promise}"
+        yield from (f"       {example}" for example in result.examples)
     failed = [result for result in results if not result.passed]
     if failed:
         raise CheckFailed("\n".join(str(result) for result in failed))

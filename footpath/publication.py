@@ -54,6 +54,7 @@ def _fingerprint(run: Run) -> str:
 def _execute(run: Run) -> dict[str, Any]:
     from footpath.data_docs import DATA_DOCS
     from footpath.dictionary import write_dictionary
+    from footpath.drifting import drift_results
     from footpath.expecting import import_library, validate
     from footpath.report import build_report
     from sql.publish import publish_database
@@ -73,7 +74,8 @@ def _execute(run: Run) -> dict[str, Any]:
     def expected(connection: duckdb.DuckDBPyConnection) -> list[CheckResult]:
         importing.join()
         _tell_growth(connection, run.base)
-        return validate(connection, suites_with(run.config.expectations), docs, run.run_id)
+        expected = validate(connection, suites_with(run.config.expectations), docs, run.run_id)
+        return [*drift_results(run.draft), *expected]
 
     rows = publish_database(
         database,
@@ -145,11 +147,12 @@ def _refuse_broken(database: Path, docs: Path) -> None:
     CheckFailed
         With every check and critical expectation that failed.
     """
+    from footpath.drifting import KIND
     from sql.check import stored_checks
 
     failed = [check for check in stored_checks(database) if not check.passed]
     for warning in failed:
-        if not warning.refuses:
+        if not warning.refuses and warning.kind != KIND:  # which ingest has told
             _LOG.warning(str(warning))
     if refused := [check for check in failed if check.refuses]:
         raise CheckFailed(

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.config import Config
-from contracts.errors import ConfigError, InputError, SchemaBroken
+from contracts.errors import ConfigError, InputError
 from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
 from models.consent import consent_schema
-from models.drift import seen_so_far, vanished
 from models.event_keys import power_of_two
 from models.source_sql import compile_mapping
 from pipelines.decisions import read_quarantine_orders
+from pipelines.drift import find_drift
 from pipelines.job import (
     Reprocess,
     Run,
@@ -311,7 +311,7 @@ def _execute(run: Run) -> dict[str, Any]:
         said = mapped.consents | "Consents" >> beam.Map(lambda part: ("consents", vars(part)))
         collect((unread.results, decided.results, written, counts, dead, held, said), result)
     results = read_results(result)
-    seen = _refuse_drift(run, plan.kept - {withdrawn.source}, results.get("counts", []))
+    drift = find_drift(run, plan.kept - {withdrawn.source}, results.get("counts", []))
     replaced = set(results.get("replaced", []))
     kept = [f for f in plan.base.tables.get("events", []) if f.path not in replaced]
     tables = run.draft.tables
@@ -336,34 +336,9 @@ def _execute(run: Run) -> dict[str, Any]:
         "contracts": contracts_of(run),
         "shared": digest_of(*_shared_by_sources(run)),
         "key_buckets": key_buckets,
-        "fields": seen,
+        **drift,
         "rows": sum(file.rows for file in tables["events"]),
     }
-
-
-def _refuse_drift(
-    run: Run, kept: set[str], counts: list[dict[str, Any]]
-) -> dict[str, dict[str, int]]:
-    """Tell which declared fields are gone from the records; the counts of all fields, earlier ones included.
-
-    Raises
-    ------
-    SchemaBroken
-        If a required one is.
-    """
-    facts = run.base.stages["ingest"].facts if "ingest" in run.base.stages else {}
-    before = {name: known for name, known in facts.get("fields", {}).items() if name in kept}
-    found = list(vanished(before, counts))
-    for change in found:
-        if not change.required:
-            _LOG.warning("%s", change)
-    if broken := [str(change) for change in found if change.required]:
-        raise SchemaBroken(
-            "a field that is required has vanished, nothing was published:\n"
-            + "\n".join(broken)
-            + "\nmend the source's fields, or take the files away and have them delivered again"
-        )
-    return seen_so_far(before, counts)
 
 
 def _spilled(

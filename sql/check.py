@@ -37,9 +37,9 @@ class CheckResult:
     examples : tuple of str
         The first of them in words.
     kind : str
-        check, or expectation (docs/adr/0011).
+        check; expectation (docs/adr/0011); or drift, of a source's fields.
     table : str
-        Table or suite that an expectation is about.
+        Table, suite or source that it is about; of checks none.
     severity : str
         critical: a version that breaks it is not published; warning: it is, and tells so.
     """

@@ -69,8 +69,8 @@ _DATA_QUALITY = (
     Column("passed", pa.bool_(), "whether no row breaks the promise"),
     Column("violations", pa.int64(), "rows that break it"),
     Column("examples", pa.string(), "the first of them in words, one a line"),
-    Column("kind", pa.string(), "check or expectation"),
-    Column("table_name", pa.string(), "table or suite that an expectation is about; else empty"),
+    Column("kind", pa.string(), "check, expectation or drift (of a source's fields)"),
+    Column("table_name", pa.string(), "table, suite or source that it is about; of checks empty"),
     Column("severity", pa.string(), "critical: broken, it stops publication; warning: it is told"),
 )
 

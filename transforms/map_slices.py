@@ -17,6 +17,7 @@ from models.dictionaries import constant
 from models.event_keys import bucket_of, key_events
 from models.identifiers import Pseudonymiser
 from models.mapping import map_records
+from models.raw_fields import raw_fields
 from models.source_sql import Mapping, compile_mapping
 from models.tombstones import Tombstones
 from transforms.kernel import Kernel
@@ -79,6 +80,7 @@ class MapSlice:
             released=self.released.get(piece.source, frozenset()),
         )
         dead = self._dead_letters(piece, batch, mapped.dead_letters)
+        looked, raw = raw_fields(batch.table)
         counts = {
             "source": piece.source,
             "file_id": piece.file_id,
@@ -89,6 +91,8 @@ class MapSlice:
             "withheld": mapped.withheld,
             "erased": mapped.erased,
             "given": mapped.given,
+            "looked": looked,
+            "raw": raw,
             "unmapped": int(np.isin(_reasons(mapped.dead_letters), _NO_TIME_OR_TYPE).sum()),
         }
         yield beam.pvalue.TaggedOutput("counts", counts)
