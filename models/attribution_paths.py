@@ -55,7 +55,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.absorbing_chain import START
-from models.counts import counts_rows, encode, merge_counts, starts
+from models.counts import counts_rows, encode, join_counts, starts
 from models.customer_groups import GROUPS
 from models.journey_walks import OUTCOMES, Walks, walk
 from models.money import to_units
@@ -122,7 +122,8 @@ def count_paths(
     Returns
     -------
     pa.Table of `models.counts.COUNTS_SCHEMA`
-        To be added to those of other customers by `models.counts.merge_counts`.
+        Each key once, in no order; to be added to those of other customers by
+        `models.counts.merge_counts`.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def count_paths(
         parts += _credits(level, walks, paths, value, half_life.total_seconds())
         parts.append(_moves(level, walks, paths))
         parts += _positions(level, walks, paths, begins)
-    return merge_counts(parts)
+    return join_counts(parts)
 
 
 def _paths(

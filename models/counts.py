@@ -14,7 +14,8 @@ equal counts are equal tables. What adds up to 0 is not there, so that counts ca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +23,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 __all__ = [
-    "COUNTS_SCHEMA", "NONE", "codes", "count_by", "counts_rows", "encode", "join_counts", "merge_counts",
-    "starts", "sum_by", "taken_back",
+    "COUNTS_SCHEMA", "NONE", "by_measure", "codes", "count_by", "counts_rows", "encode", "join_counts",
+    "merge_counts", "starts", "sum_by", "taken_back",
 ]  # fmt: skip
 
 NONE = "(none)"
@@ -181,6 +182,22 @@ def join_counts(parts: Iterable[pa.Table]) -> pa.Table:
     )
 
 
+def by_measure(joined: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Each measure of joined counts and its rows; their dictionaries hold no text of other measures alone.
+
+    >>> joined = join_counts(counts_rows("day", "all", name, np.array([3])) for name in ("lost", "back"))
+    >>> [(name, rows["measure"].chunk(0).dictionary.to_pylist()) for name, rows in by_measure(joined)]
+    [('back', ['back']), ('lost', ['lost'])]
+    """
+
+    def measure(part: pa.RecordBatch) -> str:
+        (name,) = part["measure"].dictionary.to_pylist()
+        return str(name)
+
+    for name, parts in groupby((part for part in joined.to_batches() if len(part)), measure):
+        yield name, pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
+
+
 def taken_back(counts: pa.Table) -> pa.Table:
     """Counts that take those given from a sum."""
     place = counts.schema.get_field_index("count")
@@ -223,15 +240,18 @@ def _add_up(tables: list[pa.Table]) -> pa.Table:
         chunks = [chunk for table in tables for chunk in table[name].chunks]
         texts = pa.chunked_array([chunk.dictionary for chunk in chunks]).unique()
         texts = texts.take(pc.sort_indices(texts))
+        nulls = sum(chunk.null_count for chunk in chunks)
+        if nulls:
+            raise ValueError(f"{nulls} nulls in {name}, where there must be none")
+        digits.append((len(texts), texts))
+        if len(texts) == 1:
+            continue
         key *= len(texts)
         begin = 0
         for chunk in chunks:
-            if chunk.null_count:
-                raise ValueError(f"{chunk.null_count} nulls in {name}, where there must be none")
             place = pc.index_in(chunk.dictionary, value_set=texts).to_numpy().astype(np.int64)
             key[begin : begin + len(chunk)] += place[chunk.indices.to_numpy()]
             begin += len(chunk)
-        digits.append((len(texts), texts))
     bins = np.concatenate([table["bin"].to_numpy() for table in tables])
     lowest = int(bins.min())
     digits.append((int(bins.max()) - lowest + 1, None))

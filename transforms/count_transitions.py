@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from contracts.config import PERSONA, Config
 from contracts.table import TIME
 from models.attribution_paths import count_paths
-from models.counts import merge_counts, taken_back
+from models.counts import by_measure, merge_counts, taken_back
 from models.hexadecimal import hashes_of, hex_text
 from models.money import to_units
 from models.satisfaction import ANSWERS
@@ -26,7 +26,7 @@ from models.small_groups import fold, group_sizes
 from models.step_counts import count_steps, first_day
 from models.transition_counts import count_transitions
 from transforms.kernel import Kernel
-from transforms.parts import Part, read_parts, spill
+from transforms.parts import Part, read_parts, spill_each
 from transforms.read_buckets import Bucket, read_bucket, read_bucket_of, read_journeys
 
 __all__ = ["BucketChange", "CountTransitions", "GroupSizes"]
@@ -139,11 +139,9 @@ class _CountBucket:
             ("steps", by_day),
         ):
             name = f"{kind}-{bucket.number:04d}"
-            counts = (taken_back(counts) if taken else counts).combine_chunks()
-            for measure in counts["measure"].chunks:
-                codes = measure.indices.to_numpy()
-                for code, part in spill(counts, codes, self.folder, name):
-                    yield (kind, measure.dictionary[code].as_py()), part
+            parts = by_measure(taken_back(counts) if taken else counts)
+            for measure, part in spill_each(parts, self.folder, name):
+                yield (kind, measure), part
         converted = journeys["converted"].to_numpy(zero_copy_only=False)
         sign = -1 if taken else 1
         value = {

@@ -31,6 +31,8 @@ COUNTERS = "footpath"
 """Namespace of footpath's counters in Beam."""
 
 _YIELD_S = 0.0005
+_AHEAD = 8
+"""Elements for each thread that may be under way: so many short ones are done while another thread is at a long one."""
 _KEPT_BYTES = 256 << 20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -117,7 +119,7 @@ class _KernelDoFn(beam.DoFn):
             self._count(time.perf_counter() - started)
             return
         self._running.append(self._pool.submit(self._work, element, *side_inputs))
-        if len(self._running) > self._threads:
+        if len(self._running) > _AHEAD * self._threads:
             yield from self._finished()
 
     def _work(self, *arguments: Any) -> tuple[list[Any], float]:

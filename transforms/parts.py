@@ -13,11 +13,14 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["Part", "in_batches", "read_parts", "spill", "split"]
+__all__ = ["Part", "in_batches", "read_parts", "spill", "spill_each", "split"]
+
+_Key = TypeVar("_Key")
 
 _ALONE = pa.ipc.IpcReadOptions(use_threads=False)
 """A kernel unpacks its columns itself: handing each to Arrow's pool and waiting for it costs several times as much."""
@@ -61,22 +64,33 @@ def spill(
     *,
     compression: str | None = "lz4",
 ) -> list[tuple[int, Part]]:
-    """Write a table as one file with an IPC stream for each code, codes ascending.
+    """Write a table as one file with an IPC stream for each code, codes ascending."""
+    if len(table) == 0:
+        return []
+    return spill_each(split(table.combine_chunks(), codes), folder, name, compression=compression)
+
+
+def spill_each(
+    tables: Iterable[tuple[_Key, pa.Table]],
+    folder: str | Path,
+    name: str,
+    *,
+    compression: str | None = "lz4",
+) -> list[tuple[_Key, Part]]:
+    """Write tables as one file with an IPC stream for each.
 
     `name` tells what the rows were made from and so gives parts an order that is the same in every
     run. A random part is added: a retried worker cannot disturb what another refers to. Hashes do not
     get smaller: without compression they are read where they lie.
     """
-    if len(table) == 0:
-        return []
     path = os.path.join(folder, f"{name}-{uuid.uuid4().hex}.arrows")
     options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
-    parts: list[tuple[int, Part]] = []
+    parts: list[tuple[_Key, Part]] = []
     first_row = 0
     with pa.OSFile(f"{path}.tmp", "wb") as file:
-        for code, rows in split(table.combine_chunks(), codes):
-            parts.append((code, Part(path, file.tell(), first_row, len(rows))))
-            with pa.ipc.new_stream(file, table.schema, options=options) as writer:
+        for key, rows in tables:
+            parts.append((key, Part(path, file.tell(), first_row, len(rows))))
+            with pa.ipc.new_stream(file, rows.schema, options=options) as writer:
                 writer.write_batch(rows.combine_chunks().to_batches()[0])
             first_row += len(rows)
     os.replace(f"{path}.tmp", path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -29,6 +30,17 @@ class _Fails:
         yield element
 
 
+class _WaitsForTheSixth:
+    """The first element is done when the sixth is."""
+
+    done = threading.Event()
+
+    def __call__(self, element: int) -> Iterator[bool]:
+        if element == 5:
+            self.done.set()
+        yield element != 0 or self.done.wait(timeout=20)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_outputs_and_tags_of_every_element(threads: int):
     """Nothing is lost or doubled, on the main output or another, with side inputs or without."""
@@ -48,6 +60,13 @@ def test_an_error_in_a_kernel_fails_the_pipeline(threads: int):
         beam.Pipeline(runner="FnApiRunner") as pipeline,
     ):
         _ = pipeline | beam.Create(range(9)) | Kernel(_Fails(), threads)
+
+
+def test_short_elements_do_not_wait_for_a_long_one():
+    """While one thread is at the first element, the other goes on to the sixth."""
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        elements = pipeline | beam.Create(range(6), reshuffle=False)
+        assert_that(elements | Kernel(_WaitsForTheSixth(), 2), equal_to([True] * 6))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
