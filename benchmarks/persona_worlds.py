@@ -81,6 +81,11 @@ class World:
         return self.log_joint.argmax(axis=1)
 
     @property
+    def certainty(self) -> FloatArray:
+        """The posterior of `oracle`, of each journey by itself."""
+        return 1.0 / np.exp(self.log_joint - self.log_joint.max(axis=1)[:, None]).sum(axis=1)
+
+    @property
     def customer_oracle(self) -> IntArray:
         """The best answer for each journey from all journeys of its customer."""
         starts = np.flatnonzero(np.r_[True, self.customers[1:] != self.customers[:-1]])
