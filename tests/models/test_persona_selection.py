@@ -8,7 +8,7 @@ import pytest
 
 from models.journey_paths import MoveSpace, count_moves, path_corpus, path_vocabulary
 from models.journey_sample import hash_numbers
-from models.markov_mixture import CountData
+from models.markov_mixture import CountData, posteriors
 from models.persona_selection import (
     Selection,
     Units,
@@ -16,6 +16,7 @@ from models.persona_selection import (
     search_path,
     select_personas,
 )
+from models.tfidf_kmeans import count_ngrams, search_kmeans
 from tests.models.planted_paths import PlantedWorld, planted_world
 
 
@@ -68,6 +69,19 @@ def test_independent_draws_have_no_structure():
     )
     steps = world.steps.set_column(3, "touchpoint", touchpoint)
     assert select(PlantedWorld(steps, world.persona, world.oracle, world.lengths)).grade == "none"
+
+
+def test_new_moves_are_predicted_better_than_by_one_chain_and_by_chains_of_clusters():
+    """Of journeys held out, by the mixture and by k-means of as many clusters, both learnt from the others."""
+    world = planted_world(3_000, 4, seed=5)
+    units = units_of(world)
+    half = (units.numbers & np.uint64(1)).astype(bool)
+    corpus = path_corpus(world.steps, path_vocabulary(world.steps))
+    ngrams = count_ngrams(corpus)[corpus.lengths >= 3]
+    mixture = search_path(4, seed=0)(units, half, 1)
+    found = mixture[4], search_kmeans(ngrams, 4, seed=0)(units, half, 4)[4], mixture[1]
+    ours, clusters, one = (posteriors(p.joint(units.counts[~half]))[1].mean() for p in found)
+    assert ours > clusters > one
 
 
 def test_too_few_journeys_have_no_structure():
