@@ -1,53 +1,129 @@
-"""Many numbers numbered: equal ones get the same code.
+"""Rows grouped by a number: equal ones get the same code, and columns are collected by code.
 
-A hash table of millions of numbers does not fit a processor's cache, so that each look-up waits for memory. The
-numbers are therefore parted by some of their hashed bits first, and each part gets a small table of its own (radix
-partitioning, Boncz, Manegold & Kersten 1999).
+A hash table of millions of numbers does not fit a processor's cache, so that each look-up waits for memory. Many
+hashes are therefore parted by their highest bits first, block by block, and each part gets a small table of its own
+(radix partitioning, Boncz, Manegold & Kersten 1999). Blocks and parts are worked on by several threads.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["distinct"]
+__all__ = ["collect", "distinct", "numbered"]
 
-_PARTS = 64
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
-"""Odd, and irregular in its bits: a product's highest bits depend on all of a number (Knuth 1973, 6.4)."""
+_BITS = 6
+_BLOCK_ROWS = 1 << 18
+_START: dict[np.ufunc, int] = {
+    np.minimum: np.iinfo(np.int64).max,
+    np.maximum: np.iinfo(np.int64).min,
+    np.add: 0,
+}
 
 
-def distinct(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the distinct values of a column.
-
-    Parameters
-    ----------
-    numbers : ndarray of int64 of shape (n,)
+def numbered(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the distinct values of a column as they are met.
 
     Returns
     -------
     codes : ndarray of int32 of shape (n,)
-        The same for equal numbers; from 0, in no particular order.
+        The same for equal numbers, from 0 in the order in which they are met.
     first : ndarray of int64 of shape (n_distinct,)
-        Where the number of each code is met first.
+        Where each was met first, ascending.
 
     Examples
     --------
-    >>> codes, first = distinct(np.array([70, 8, 70, 8, 8]))
-    >>> (codes == codes[0]).tolist(), sorted(first.tolist())
-    ([True, False, True, False, False], [0, 1])
+    >>> codes, first = numbered(np.array([70, 8, 70, 9]))
+    >>> codes.tolist(), first.tolist()
+    ([0, 1, 0, 2], [0, 1, 3])
     """
-    part = (numbers.view(np.uint64) * _SPREAD >> np.uint64(58)).astype(np.uint8)
-    order = np.argsort(part, kind="stable")
-    ends = np.cumsum(np.bincount(part, minlength=_PARTS))
-    codes, first, count = np.empty(len(numbers), np.int32), [np.zeros(0, np.int64)], 0
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
-        rows = order[start:end]
-        encoded = pc.dictionary_encode(pa.array(numbers[rows]))
-        mine = encoded.indices.to_numpy()
-        codes[rows] = mine + np.int32(count)
-        greatest = np.maximum.accumulate(np.append(np.int32(-1), mine))
-        first.append(rows[mine > greatest[:-1]])
-        count += len(encoded.dictionary)
-    return codes, np.concatenate(first)
+    codes = pc.dictionary_encode(pa.array(numbers)).indices.to_numpy()
+    greatest = np.maximum.accumulate(np.append(np.int32(-1), codes))
+    return codes, np.flatnonzero(codes > greatest[:-1])
+
+
+def distinct(hashes: np.ndarray, pool: Executor) -> tuple[np.ndarray, np.ndarray]:
+    """Number the distinct values of a long column: what `numbered` gives, sooner.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint64 of shape (n,)
+        Any numbers; soonest where their highest bits differ as those of hashes do.
+    pool : Executor
+        Threads to work on.
+    """
+    if len(hashes) <= _BLOCK_ROWS:
+        return numbered(hashes)
+    parts = 1 << _BITS
+    starts = range(0, len(hashes), _BLOCK_ROWS)
+    order = np.empty(len(hashes), np.int32)
+    codes = np.empty(len(hashes), np.int32)
+    ends = np.zeros((len(starts), parts + 1), np.int64)
+
+    def part(number: int) -> None:
+        """The order of a block's rows by part, and where the parts end."""
+        block = slice(starts[number], starts[number] + _BLOCK_ROWS)
+        of_row = (hashes[block] >> np.uint64(64 - _BITS)).astype(np.uint8)
+        order[block] = np.argsort(of_row, kind="stable")
+        order[block] += starts[number]
+        ends[number, 1:] = np.cumsum(np.bincount(of_row, minlength=parts))
+        ends[number] += starts[number]
+
+    def encode(number: int) -> np.ndarray:
+        """The codes of a part, from 0; returns where each was met first."""
+        slices = [slice(*pair) for pair in ends[:, number : number + 2].tolist()]
+        rows = np.concatenate([order[at] for at in slices])
+        mine, first = numbered(hashes[rows])
+        read = 0
+        for at in slices:
+            codes[at] = mine[read : read + at.stop - at.start]
+            read += at.stop - at.start
+        return rows[first]
+
+    def place(number: int) -> None:
+        """The codes of a block back in the order of its rows."""
+        block = slice(starts[number], starts[number] + _BLOCK_ROWS)
+        offset = np.repeat(offsets, np.diff(ends[number]))
+        mine = renumbered[codes[block] + offset]
+        codes[order[block]] = mine
+
+    list(pool.map(part, range(len(starts))))
+    met = list(pool.map(encode, range(parts)))
+    offsets = np.cumsum([0, *map(len, met[:-1])])
+    rows = np.concatenate(met)
+    is_first = np.zeros(len(hashes), bool)
+    is_first[rows] = True
+    renumbered = np.cumsum(is_first, dtype=np.int32)[rows] - np.int32(1)
+    list(pool.map(place, range(len(starts))))
+    return codes, np.flatnonzero(is_first)
+
+
+def collect(
+    function: np.ufunc, size: int, numbers: Sequence[np.ndarray], pieces: Iterable[pa.Array]
+) -> np.ndarray:
+    """Minimum, maximum or sum of a column over the rows of each number, int64 of shape (size,).
+
+    Parameters
+    ----------
+    function : {np.minimum, np.maximum, np.add}
+    numbers : sequence of int ndarray of shape (n_rows,)
+        A row belongs to one number in each; to the last, if it is -1.
+    pieces : iterable of pa.Array or ndarray
+        The column.
+
+    Examples
+    --------
+    >>> collect(np.add, 3, [np.array([0, 1, 0])], [np.array([1, 2]), np.array([4])]).tolist()
+    [5, 2, 0]
+    """
+    into, read = np.full(size, _START[function]), 0
+    for piece in pieces:
+        values = piece if isinstance(piece, np.ndarray) else piece.cast(pa.int64()).to_numpy()
+        for column in numbers:
+            function.at(into, column[read : read + len(piece)], values)
+        read += len(piece)
+    return into

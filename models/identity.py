@@ -12,6 +12,7 @@ bytes each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,8 @@ import pyarrow.compute as pc
 
 from contracts.config import Identity
 from contracts.sql_text import md5_64
-from models.dictionaries import encode
-from models.distinct import distinct
+from models.combinations import combine
+from models.distinct import collect
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.identifier_hashes import identifier_hash
@@ -128,6 +129,7 @@ def resolve(
     namespaces: Sequence[str],
     identity: Identity,
     splits: Iterable[tuple[str, str]] = (),
+    threads: int = 1,
 ) -> Resolution:
     """Resolve links to customers.
 
@@ -143,34 +145,31 @@ def resolve(
         Limits of the namespaces, and what to do with shared devices.
     splits : iterable of (namespace, value)
         Identifiers that were ordered to tie nobody.
+    threads : int
+        How many work on columns of links, whose number is the greatest here.
     """
-    numbered = [_number(links, name) for name in namespaces]
-    sizes = [len(hashes) for _, hashes, _ in numbered]
-    namespace = np.repeat(np.arange(len(sizes), dtype=np.int8), sizes)
-    hashes = np.concatenate([hashes for _, hashes, _ in numbered])
-    row = np.concatenate([rows for _, _, rows in numbered])
-    kind, first = _combinations([codes for codes, _, _ in numbered], sizes)
-    nodes = [
-        np.where(codes[first] < 0, -1, codes[first] + np.int32(offset))
-        for (codes, _, _), offset in zip(numbered, np.cumsum([0, *sizes[:-1]]), strict=True)
-    ]
-    del numbered
-    first_us = np.full(len(nodes[0]), np.iinfo(np.int64).max)
-    last_us = np.full(len(nodes[0]), np.iinfo(np.int64).min)
-    borne = np.zeros(len(nodes[0]), np.int64)
-    _collect(np.minimum, first_us, [kind], links("first_seen"))
-    _collect(np.maximum, last_us, [kind], links("last_seen"))
-    _collect(np.add, borne, [kind], links("events"))
+    with ThreadPoolExecutor(threads) as pool:
+        return _resolve(links, namespaces, identity, splits, pool)
+
+
+def _resolve(
+    links: LinkReader,
+    namespaces: Sequence[str],
+    identity: Identity,
+    splits: Iterable[tuple[str, str]],
+    pool: Executor,
+) -> Resolution:
+    met = combine(links, namespaces, pool)
+    kind, nodes, hashes, namespace = met.of_link, met.nodes, met.hashes, met.namespace
+    sizes = np.bincount(namespace, minlength=len(namespaces)).tolist()
     ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
-    found, columns = constrain(nodes, sizes, first_us, namespaces, identity, hashes, ordered)
-    first = np.full(len(hashes) + 1, np.iinfo(np.int64).max)
-    last = np.full(len(hashes) + 1, np.iinfo(np.int64).min)
-    events = np.zeros(len(hashes) + 1, np.int64)
-    _collect(np.minimum, first, nodes, [first_us])
-    _collect(np.maximum, last, nodes, [last_us])
-    _collect(np.add, events, nodes, [borne])
-    first, last, events = first[:-1], last[:-1], events[:-1]
-    oldest = _oldest(found.labels, first, namespace, hashes)
+    found, columns = constrain(nodes, sizes, met.first_us, namespaces, identity, hashes, ordered)
+    first, last, events = pool.map(
+        lambda function, values: collect(function, len(hashes) + 1, nodes, [values])[:-1],
+        (np.minimum, np.maximum, np.add),
+        (met.first_us, met.last_us, met.events),
+    )
+    oldest = _oldest(found.labels, found.count, first, namespace, hashes)
     names = np.zeros(len(hashes), np.uint64)  # of components, which are no more than identifiers
     names[found.labels[oldest]] = hashes[oldest]
     customer = names[found.labels]
@@ -186,16 +185,15 @@ def resolve(
         strongest = np.where(strongest >= 0, strongest, left_out)
     customers = np.append(customer, np.uint64(0))[strongest]
     label = np.where(customers != 0, np.append(found.labels, -1)[strongest], -1)
-    refused = refused_values(links, label[kind], found.count)
+    refused = refused_values(links, kind, label, found.count)
     events_of = np.zeros(0, np.int64)
     if found.fate.any() or len(found.refusals.left) or len(refused):
-        events_of = np.zeros(found.count + 1, np.int64)
-        _collect(np.add, events_of, [label], [borne])
+        events_of = collect(np.add, found.count + 1, [label], [met.events])
     return Resolution(
         customers[kind],
         tuple(namespaces),
         namespace,
-        row,
+        met.row,
         hashes,
         customer,
         first,
@@ -238,86 +236,27 @@ def _on_shared(
 ) -> SharedLinks:
     """Links with shared devices; of an anonymous link's devices the strongest only."""
     shared = np.append(fate == SHARED, False)
+    bears = [shared[codes] & (~shared[strongest] | (strongest == codes)) for codes in nodes]
+    rows = np.flatnonzero(np.logical_or.reduce(bears)[kind])
     link, device = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for codes in nodes:
-        bears = shared[codes] & (~shared[strongest] | (strongest == codes))
-        rows = np.flatnonzero(bears[kind])
-        link.append(rows)
-        device.append(codes[kind[rows]].astype(np.int64))
+    for codes, mine in zip(nodes, bears, strict=True):
+        own = rows[mine[kind[rows]]]
+        link.append(own)
+        device.append(codes[kind[own]].astype(np.int64))
     links, devices = np.concatenate(link), np.concatenate(device)
     order = np.argsort(links, kind="stable")
     return SharedLinks(links[order], devices[order])
 
 
-def _number(links: LinkReader, namespace: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number the identifiers of a namespace by the first link that bears them, as Arrow encodes hashes.
-
-    Returns
-    -------
-    codes : ndarray of int32
-        Number of the identifier of each link; -1: it has none.
-    hashes : ndarray of uint64
-        Of each identifier.
-    rows : ndarray of int32
-        The first link that bears it, ascending.
-    """
-    hashes = encode(pa.chunked_array(list(links(f"hash_{namespace}")), pa.uint64()))
-    codes = pc.fill_null(hashes.indices, -1).to_numpy()
-    greatest = np.maximum.accumulate(np.append(np.int32(-1), codes))
-    rows = np.flatnonzero(codes > greatest[:-1]).astype(np.int32)
-    return codes, hashes.dictionary.to_numpy(), rows
-
-
-def _combinations(
-    columns: Sequence[np.ndarray], sizes: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Number the distinct combinations of identifiers; files repeat each other's.
-
-    Parameters
-    ----------
-    columns : sequence of int32 ndarray of shape (n_links,)
-        Number of each link's identifier in each namespace; -1: it has none.
-    sizes : sequence of int
-        How many identifiers each namespace has.
-
-    Returns
-    -------
-    kind : ndarray of int32 of shape (n_links,)
-        Combination of each link.
-    first : ndarray of int64 of shape (n_combinations,)
-        A link that bears it.
-    """
-    kind, kinds = columns[0].astype(np.int64), sizes[0] + 1
-    for codes, size in zip(columns[1:], sizes[1:], strict=True):
-        if kinds * (size + 1) > np.iinfo(np.int64).max:
-            kind, kinds = distinct(kind)[0].astype(np.int64), len(kind)
-        kind = kind * (size + 1) + codes + 1
-        kinds *= size + 1
-    return distinct(kind)
-
-
-def _collect(
-    function: np.ufunc, into: np.ndarray, nodes: list[np.ndarray], pieces: Iterable[pa.Array]
-) -> None:
-    """Minimum, maximum or sum of a number of links, or of their kinds, over those of each code.
-
-    The last place of `into` takes what belongs to none, whose code is -1.
-    """
-    read = 0
-    for piece in pieces:
-        values = piece if isinstance(piece, np.ndarray) else piece.cast(pa.int64()).to_numpy()
-        for codes in nodes:
-            function.at(into, codes[read : read + len(piece)], values)
-        read += len(piece)
-
-
 def _oldest(
-    labels: np.ndarray, first: np.ndarray, namespace: np.ndarray, hashes: np.ndarray
+    labels: np.ndarray, count: int, first: np.ndarray, namespace: np.ndarray, hashes: np.ndarray
 ) -> np.ndarray:
     """For every component the identifier it is named by: the least by first, namespace, hash."""
     left = np.arange(len(labels), dtype=np.int32)
     for key in (first, namespace, hashes):
-        least = np.full(len(labels), np.iinfo(key.dtype).max, key.dtype)
+        if len(left) == count:
+            break
+        least = np.full(count, np.iinfo(key.dtype).max, key.dtype)
         np.minimum.at(least, labels[left], key[left])
         left = left[key[left] == least[labels[left]]]
     return left
@@ -339,10 +278,11 @@ def _seen_with(
 def _beside(columns: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
     """The strongest namespace of the same customer seen beside each identifier, int8."""
     beside = np.full(len(labels), _ALONE, np.int8)
-    for other in reversed(range(len(columns))):
-        for mine, codes in enumerate(columns):
-            if mine != other:
-                rows = np.flatnonzero((codes >= 0) & (columns[other] >= 0))
-                one = codes[rows]
-                beside[one[labels[one] == labels[columns[other][rows]]]] = other
+    for one in reversed(range(len(columns))):
+        for other in reversed(range(one + 1, len(columns))):
+            rows = np.flatnonzero((columns[one] >= 0) & (columns[other] >= 0))
+            left, right = columns[one][rows], columns[other][rows]
+            same = labels[left] == labels[right]
+            beside[left[same]] = other
+            beside[right[same]] = one
     return beside

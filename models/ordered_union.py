@@ -81,10 +81,10 @@ def ordered_union(
     rank : ndarray of shape (size,)
         Distinct numbers that order nodes by their contents where times tie, such as their hashes.
     start : ndarray of shape (size,), optional
-        Components that are united already; default: every node alone.
+        Components that are united already, numbered from 0 without a gap; default: every node alone.
     """
     labels = np.arange(size, dtype=np.int32) if start is None else start
-    united = _components(*_first_partners(columns, pairs), labels, size)
+    united = _components(*_first_partners(columns, pairs), labels)
     count = int(united.max(initial=-1)) + 1
     broken = _broken(united, count, limits)
     if not broken.any():
@@ -131,16 +131,27 @@ def _first_partners(
     return np.concatenate(left), np.concatenate(right)
 
 
-def _components(left: np.ndarray, right: np.ndarray, labels: np.ndarray, size: int) -> np.ndarray:
+def _components(left: np.ndarray, right: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Component of every node after uniting the ends of all edges; `labels` are united already."""
+    count = int(labels.max(initial=-1)) + 1
+    left, right = labels[left], labels[right]
+    tied = np.zeros(count, bool)
+    tied[left] = tied[right] = True
+    some = np.flatnonzero(tied)  # most stand alone, and a graph without them is found sooner
+    local = np.cumsum(tied, dtype=np.int32) - np.int32(1)
+    component = np.empty(count, np.int32)
+    component[some], number = _united(local[left], local[right], len(some))
+    component[~tied] = np.arange(number, number + count - len(some))
+    return component[labels]
+
+
+def _united(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray, int]:
+    """Connected components of numbers below `size`, and how many they are."""
     if size == 0:
-        return np.zeros(0, np.int32)
-    ends = (labels[left], labels[right])
-    graph = coo_array((np.ones(len(left), np.int8), ends), shape=(size, size))
-    united = connected_components(graph.tocsr(), directed=False)[1][labels]
-    if labels is not None and (labels == np.arange(size)).all():
-        return united
-    return np.unique(united, return_inverse=True)[1].astype(np.int32)
+        return np.zeros(0, np.int32), 0
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
+    number, component = connected_components(graph.tocsr(), directed=False)
+    return component, number
 
 
 def _broken(labels: np.ndarray, count: int, limits: Sequence[Limit]) -> np.ndarray:
@@ -166,10 +177,7 @@ def _class_by_class(
         left, right, first_us = left[apart], right[apart], first_us[apart]
         if len(left) == 0:
             continue
-        graph = coo_array(
-            (np.ones(len(left), np.int8), (labels[left], labels[right])), shape=(size, size)
-        )
-        number, component = connected_components(graph.tocsr(), directed=False)
+        component, number = _united(labels[left], labels[right], size)
         united = component[labels]
         broken = _broken(united, number, limits)
         order = np.lexsort((rank[right], rank[left], first_us))

@@ -63,15 +63,19 @@ class RefusedValues:
         return len(self.value)
 
 
-def refused_values(links: LinkReader, of_link: np.ndarray, customers: int) -> RefusedValues:
+def refused_values(
+    links: LinkReader, kind: np.ndarray, label: np.ndarray, customers: int
+) -> RefusedValues:
     """Find the refused values that links bear.
 
     Parameters
     ----------
     links : LinkReader
         Of `REFUSED`, `first_seen` and `events`.
-    of_link : int ndarray of shape (n_links,)
-        Label of each link's customer, below `customers`; -1 for none.
+    kind : int ndarray of shape (n_links,)
+        Combination of identifiers of each link.
+    label : int ndarray of shape (n_combinations,)
+        Label of each combination's customer, below `customers`; -1 for none.
     """
     at, texts, read = [np.zeros(0, np.int64)], [pa.array([], pa.string())], 0
     for piece in links(REFUSED):
@@ -87,8 +91,9 @@ def refused_values(links: LinkReader, of_link: np.ndarray, customers: int) -> Re
     events = np.zeros(len(told.dictionary), np.int64)
     np.minimum.at(first, place, of_rows(links("first_seen"), link))
     np.add.at(events, place, of_rows(links("events"), link))
-    known = of_link[link] >= 0
-    pairs = np.unique(place[known] * customers + of_link[link][known])
+    bearer = label[kind[link]]
+    known = bearer >= 0
+    pairs = np.unique(place[known] * customers + bearer[known])
     seen_with = pairs // max(customers, 1), pairs % max(customers, 1)
     parts = pc.split_pattern(told.dictionary.cast(pa.string()), FIELD, max_splits=2)
     namespace, reason, value = (pc.list_element(parts, field) for field in range(3))

@@ -65,6 +65,7 @@ def _execute(run: Run) -> dict[str, Any]:
         name,
         shared,
         before,
+        run.kernel_threads,
     )
     with run.pipeline() as pipeline:
         resolved = pipeline | "Links" >> beam.Create([links]) | "Resolve" >> Kernel(kernel)

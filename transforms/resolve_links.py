@@ -61,11 +61,12 @@ class ResolveLinks:
     name: str
     shared: SharedDevices
     before: PublishedIdentities
+    threads: int
 
     def __call__(self, files: tuple[tuple[str, int], ...]) -> Iterator[tuple[str, Any]]:
         paths = ((Path(self.root, path), rows) for path, rows in files)
         links = join_small_files(paths, Path(self.folder))
-        resolution = resolve(links, self.namespaces, self.identity, self.splits)
+        resolution = resolve(links, self.namespaces, self.identity, self.splits, self.threads)
         path = Path("tables", "link_customers", f"{self.name}.npy")
         target = Path(self.root, path)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,103 @@
+"""The distinct combinations of identifiers that links bear: files repeat each other's.
+
+Who is who depends on combinations alone, and there are fewer of them than links. They are found first, by one number
+for each link that stands for all its identifiers; identifiers are then numbered among combinations. A column of
+links is read as often as it is needed, and only one piece of it is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+
+from models.distinct import collect, distinct
+from models.link_columns import LinkReader, hashes_at
+
+__all__ = ["Combinations", "combine"]
+
+_WEIGHT = 0x9E3779B97F4A7C15
+"""Odd; its powers weigh the hashes of a link's identifiers, so that it matters whose hash is where."""
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """Combinations and identifiers, both numbered as they are met first, identifiers namespace by namespace."""
+
+    of_link: np.ndarray
+    """int32 a link: its combination."""
+    nodes: list[np.ndarray]
+    """int32 a combination, for each namespace: the number of its identifier; -1: it has none."""
+    first_us: np.ndarray
+    last_us: np.ndarray
+    """int64 a combination: microseconds since 1970, UTC."""
+    events: np.ndarray
+    """int64 a combination."""
+    namespace: np.ndarray
+    """int8 an identifier, ascending."""
+    hashes: np.ndarray
+    """uint64 an identifier."""
+    row: np.ndarray
+    """int32 an identifier: the first link that bears it, ascending within a namespace."""
+
+
+def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Combinations:
+    """Find the combinations of links, and number their identifiers.
+
+    Two combinations are taken for one if the weighted sums of their hashes are equal: as improbable as two identifiers
+    with one hash (`models.identifier_hashes`).
+
+    Parameters
+    ----------
+    links : LinkReader
+        Of `hash_<namespace>` for each namespace, `first_seen`, `last_seen` and `events`.
+    namespaces : sequence of str
+        In the order in which their identifiers are numbered.
+    pool : Executor
+        Threads to work on.
+    """
+    of_link, first = distinct(_sums(links, namespaces), pool)
+    borne = pool.map(lambda name: hashes_at(links(f"hash_{name}"), first), namespaces)
+    nodes: list[np.ndarray] = []
+    hashes: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    for column in list(borne):
+        known = np.flatnonzero(column)
+        codes, at = distinct(column[known], pool)
+        node = np.full(len(first), -1, np.int32)
+        node[known] = codes + sum(len(met) for met in hashes)
+        nodes.append(node)
+        hashes.append(column[known[at]])
+        rows.append(first[known[at]].astype(np.int32))
+    first_us, last_us, events = pool.map(
+        lambda name, function: collect(function, len(first), [of_link], links(name)),
+        ("first_seen", "last_seen", "events"),
+        (np.minimum, np.maximum, np.add),
+    )
+    namespace = np.repeat(np.arange(len(hashes), dtype=np.int8), [*map(len, hashes)])
+    return Combinations(
+        of_link,
+        nodes,
+        first_us,
+        last_us,
+        events,
+        namespace,
+        np.concatenate(hashes),
+        np.concatenate(rows),
+    )
+
+
+def _sums(links: LinkReader, namespaces: Sequence[str]) -> np.ndarray:
+    """For each link the weighted sum of its identifiers' hashes, modulo 2^64."""
+    sums = []
+    columns = [links(f"hash_{name}") for name in namespaces]
+    for pieces in zip(*columns, strict=True):
+        total = np.zeros(len(pieces[0]), np.uint64)
+        for place, piece in enumerate(pieces):
+            weight = np.uint64(pow(_WEIGHT, place, 1 << 64))
+            total += pc.fill_null(piece, 0).to_numpy() * weight
+        sums.append(total)
+    return np.concatenate([np.zeros(0, np.uint64), *sums])
