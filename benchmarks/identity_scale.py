@@ -7,7 +7,7 @@ A world of links is drawn directly (nobody reads raw files here): persons with a
 three browsers, households that share a tablet, kiosks, a test login. Its events lie in Parquet files of 1M rows, as
 in the lake.
 
-footpath: `link_events` on slices of 131,072 rows, links hashed and written, `resolve` under the default limits,
+footpath: `link_events` on slices of 131,072 rows, written as files, `resolve` under the default limits,
 refusals, events on shared devices assigned by time, and the customer of every event: all that the stages ingest and
 resolve do about identity, but for writing tables. DuckDB and scipy: the distinct edges of the same events by SQL,
 identifiers numbered by SQL, connected components by scipy, and no more: no limits, no names, no customer of an event.
@@ -130,15 +130,14 @@ def footpath(work: Path) -> dict[str, float]:
     from datetime import timedelta
 
     from contracts.config import Identity
-    from models.dictionaries import DICTIONARY, encode
+    from models.dictionaries import DICTIONARY
     from models.identity import resolve
     from models.identity_refusals import refusals
-    from models.links import hash_links, link_events
+    from models.links import join_links, link_events
     from models.refused_values import REFUSED
     from models.shared_devices import CustomersByTime, assign, named
     from transforms.link_files import LinkFiles, write_links
 
-    columns = [f"id_{name}" for name in NAMES]
     (work / "links").mkdir(exist_ok=True)
 
     def link_file(path: Path) -> int:
@@ -147,27 +146,26 @@ def footpath(work: Path) -> dict[str, float]:
         whole = pq.ParquetFile(path).read(use_threads=False)
         for start in range(0, len(whole), SLICE_ROWS):
             events = whole.slice(start, SLICE_ROWS)
-            for place, name in enumerate(columns):
-                events = events.set_column(place, name, encode(events[name]))
             events = events.append_column(REFUSED, pa.nulls(len(events), DICTIONARY))
-            code, links = link_events(events, [*columns, REFUSED])
+            code, links = link_events(events, NAMES)
             codes.append(code + sum(map(len, tables)))
             tables.append(links)
-        links = hash_links(pa.concat_tables(tables), NAMES)
+        links = join_links(tables)
         write_links(work / "links" / f"{path.stem}.arrow", links)
         np.save(work / "links" / f"{path.stem}.npy", np.concatenate(codes))
         return len(links)
 
     steps: dict[str, float] = {}
     clock = time.monotonic()
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:  # as the stage's kernels run
+    threads = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(threads) as pool:  # as the stage's kernels run
         counts = list(pool.map(link_file, files(work)))
     steps["links, s"] = time.monotonic() - clock
     steps["links"] = sum(counts)
 
     read = LinkFiles(tuple(work / "links" / f"{path.stem}.arrow" for path in files(work)))
     clock = time.monotonic()
-    found = resolve(read, NAMES, Identity())
+    found = resolve(read, NAMES, Identity(), threads=threads)
     steps["resolve, s"] = time.monotonic() - clock
     clock = time.monotonic()
     refused = refusals(found, read, Identity())

@@ -12,15 +12,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 
 from models.distinct import collect, distinct
+from models.identifier_hashes import combined_hashes
 from models.link_columns import LinkReader, hashes_at
 
 __all__ = ["Combinations", "combine"]
-
-_WEIGHT = 0x9E3779B97F4A7C15
-"""Odd; its powers weigh the hashes of a link's identifiers, so that it matters whose hash is where."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,6 @@ class Combinations:
 def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Combinations:
     """Find the combinations of links, and number their identifiers.
 
-    Two combinations are taken for one if the weighted sums of their hashes are equal: as improbable as two identifiers
-    with one hash (`models.identifier_hashes`).
-
     Parameters
     ----------
     links : LinkReader
@@ -59,7 +53,9 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
     pool : Executor
         Threads to work on.
     """
-    of_link, first = distinct(_sums(links, namespaces), pool)
+    pieces = zip(*(links(f"hash_{name}") for name in namespaces), strict=True)
+    sums = [np.zeros(0, np.uint64), *map(combined_hashes, pieces)]
+    of_link, first = distinct(np.concatenate(sums), pool)
     borne = pool.map(lambda name: hashes_at(links(f"hash_{name}"), first), namespaces)
     nodes: list[np.ndarray] = []
     hashes: list[np.ndarray] = []
@@ -88,16 +84,3 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
         np.concatenate(hashes),
         np.concatenate(rows),
     )
-
-
-def _sums(links: LinkReader, namespaces: Sequence[str]) -> np.ndarray:
-    """For each link the weighted sum of its identifiers' hashes, modulo 2^64."""
-    sums = []
-    columns = [links(f"hash_{name}") for name in namespaces]
-    for pieces in zip(*columns, strict=True):
-        total = np.zeros(len(pieces[0]), np.uint64)
-        for place, piece in enumerate(pieces):
-            weight = np.uint64(pow(_WEIGHT, place, 1 << 64))
-            total += pc.fill_null(piece, 0).to_numpy() * weight
-        sums.append(total)
-    return np.concatenate([np.zeros(0, np.uint64), *sums])

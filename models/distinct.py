@@ -1,8 +1,8 @@
 """Rows grouped by a number: equal ones get the same code, and columns are collected by code.
 
-A hash table of millions of numbers does not fit a processor's cache, so that each look-up waits for memory. Many
-hashes are therefore parted by their highest bits first, block by block, and each part gets a small table of its own
-(radix partitioning, Boncz, Manegold & Kersten 1999). Blocks and parts are worked on by several threads.
+Millions of numbers do not fit a processor's cache, so that each look-up waits for memory. Many hashes are therefore
+parted by their highest bits first, block by block, and each part is grouped for itself (radix partitioning, Boncz,
+Manegold & Kersten 1999). Blocks and parts are worked on by several threads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from concurrent.futures import Executor
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 __all__ = ["collect", "distinct", "numbered"]
 
@@ -41,9 +40,23 @@ def numbered(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> codes.tolist(), first.tolist()
     ([0, 1, 0, 2], [0, 1, 3])
     """
-    codes = pc.dictionary_encode(pa.array(numbers)).indices.to_numpy()
-    greatest = np.maximum.accumulate(np.append(np.int32(-1), codes))
-    return codes, np.flatnonzero(codes > greatest[:-1])
+    codes, first = _grouped(numbers)
+    is_first = np.zeros(len(numbers), bool)
+    is_first[first] = True
+    as_met = np.cumsum(is_first, dtype=np.int32)[first] - np.int32(1)
+    return as_met[codes], np.flatnonzero(is_first)
+
+
+def _grouped(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes in the order of the numbers, and where each was met first; sorting is sooner done than hashing."""
+    order = np.argsort(numbers)
+    ordered = numbers[order]
+    opens = np.ones(len(numbers), bool)
+    opens[1:] = ordered[1:] != ordered[:-1]
+    codes = np.empty(len(numbers), np.int32)
+    codes[order] = np.cumsum(opens, dtype=np.int32) - np.int32(1)
+    starts = np.flatnonzero(opens)
+    return codes, np.minimum.reduceat(order, starts) if len(starts) else order
 
 
 def distinct(hashes: np.ndarray, pool: Executor) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +90,7 @@ def distinct(hashes: np.ndarray, pool: Executor) -> tuple[np.ndarray, np.ndarray
         """The codes of a part, from 0; returns where each was met first."""
         slices = [slice(*pair) for pair in ends[:, number : number + 2].tolist()]
         rows = np.concatenate([order[at] for at in slices])
-        mine, first = numbered(hashes[rows])
+        mine, first = _grouped(hashes[rows])
         read = 0
         for at in slices:
             codes[at] = mine[read : read + at.stop - at.start]

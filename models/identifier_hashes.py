@@ -6,18 +6,22 @@ is. Among five million identifiers two share theirs with a probability of 7e-7.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import md5
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.sql_text import literal, md5_64
 from models.engine import query
 
-__all__ = ["identifier_hash", "identifier_hashes"]
+__all__ = ["combined_hashes", "identifier_hash", "identifier_hashes"]
 
 _FEW = 2000
 """So many values are hashed one by one before a query would be done."""
+_WEIGHT = 0x9E3779B97F4A7C15
+"""Odd; its powers weigh the hashes of a combination, so that it matters whose hash is where."""
 
 
 def identifier_hash(namespace: str, value: str) -> np.uint64:
@@ -30,13 +34,38 @@ def identifier_hash(namespace: str, value: str) -> np.uint64:
     return np.uint64(int.from_bytes(md5(text, usedforsecurity=False).digest()[:8], "little"))
 
 
-def identifier_hashes(namespace: str, values: pa.StringArray) -> np.ndarray:
-    """The hashes of many identifiers of a namespace, uint64.
+def identifier_hashes(namespace: str, values: pa.StringArray) -> pa.UInt64Array:
+    """The hashes of many identifiers of a namespace; null for none.
 
-    >>> identifier_hashes("user_id", pa.array(["42"])).tolist() == [identifier_hash("user_id", "42")]
+    >>> hashes = identifier_hashes("user_id", pa.array(["42", None]))
+    >>> hashes.to_pylist() == [identifier_hash("user_id", "42"), None]
     True
     """
     if len(values) <= _FEW:
-        return np.array([identifier_hash(namespace, v) for v in values.to_pylist()], np.uint64)
+        hashes = [v if v is None else identifier_hash(namespace, v) for v in values.to_pylist()]
+        return pa.array(hashes, pa.uint64())
     sql = f"SELECT {md5_64(f'{literal(namespace)} || chr(31) || value')} AS hash FROM texts"
-    return query(sql, texts=pa.table({"value": values}))["hash"].to_numpy()
+    return query(sql, texts=pa.table({"value": values}))["hash"].combine_chunks()
+
+
+def combined_hashes(columns: Iterable[pa.Array | pa.ChunkedArray]) -> np.ndarray:
+    """One number for the identifiers of each row: the weighted sum of their hashes modulo 2^64.
+
+    Two combinations share theirs as improbably as two identifiers share a hash.
+
+    Parameters
+    ----------
+    columns : iterable of pa.Array of uint64
+        Hashes, null for none; the columns in the same order whenever their sums are to be compared.
+
+    Examples
+    --------
+    >>> one, other = pa.array([7, 7, None], pa.uint64()), pa.array([None, 9, 7], pa.uint64())
+    >>> len(set(combined_hashes([one, other]).tolist()))
+    3
+    """
+    whole = [pc.fill_null(column, 0).to_numpy() for column in columns]
+    total = np.zeros(len(whole[0]), np.uint64)
+    for place, hashes in enumerate(whole):
+        total += hashes * np.uint64(pow(_WEIGHT, place, 2**64))
+    return total

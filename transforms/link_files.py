@@ -21,7 +21,7 @@ _SMALL_ROWS = 1 << 17
 
 
 def write_links(path: Path, links: pa.Table) -> None:
-    """Write links, in one piece (`models.links.hash_links`), as a file that appears when it is whole."""
+    """Write links, in one piece (`models.links.join_links`), as a file that appears when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)

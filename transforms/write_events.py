@@ -19,7 +19,7 @@ from contracts.lake import DataFile
 from contracts.schemas import table_schema
 from models.dictionaries import DICTIONARY, encode
 from models.event_keys import key_events
-from models.links import hash_links, link_events
+from models.links import join_links, link_events
 from models.refused_values import REFUSED
 from transforms.deduplicate import Removal
 from transforms.kernel import Kernel
@@ -143,7 +143,6 @@ class _FileWriter:
         self._partition: dict[str, str | int] = {"source": source, "event_date": date}
         self._schema = _encoded_schema(table_schema("events", namespaces, attributes))
         self._namespaces = namespaces
-        self._identifiers = [*(f"id_{name}" for name in namespaces), REFUSED]
         self._folder = Path("tables", "events", f"source={source}", f"event_date={date}")
         (self._root / self._folder).mkdir(parents=True, exist_ok=True)
         self._temporary = self._root / self._folder / f".{uuid.uuid4().hex}.tmp"
@@ -164,7 +163,7 @@ class _FileWriter:
     def write(self, events: pa.Table) -> None:
         """Append a batch as a row group."""
         events = _encoded(events.combine_chunks(), self._schema)
-        codes, links = link_events(events, self._identifiers)
+        codes, links = link_events(events, self._namespaces)
         events = events.append_column("link", pa.array(codes + self._link_count))
         self._writer.write_table(events.select(self._schema.names).cast(self._schema))
         self._links.append(links)
@@ -178,11 +177,10 @@ class _FileWriter:
     def finish(self) -> DataFile:
         """Close, name and describe the file."""
         self._writer.close()
-        links = hash_links(pa.concat_tables(self._links), self._namespaces)
         name = uuid.uuid4().hex[:16]  # never one that a published version knows
         path = self._folder / f"{name}.parquet"
         links_path = Path("tables", "links") / f"{name}.arrow"
-        write_links(self._root / links_path, links)
+        write_links(self._root / links_path, join_links(self._links))
         self._temporary.replace(self._root / path)
         meta = {
             "links": str(links_path),

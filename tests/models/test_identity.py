@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contracts.config import Identity, Namespace
 from models.dictionaries import encode
 from models.identity import resolve as resolve_links
-from models.links import hash_links, link_events
+from models.links import hash_links, join_links, link_events
 
 NAMES = ("user_id", "email", "anonymous_id")
 UNLIMITED = Identity(
@@ -136,20 +136,25 @@ def test_customers_are_connected_components_in_any_order(rows: list[Link], chanc
 
 
 @settings(deadline=None)
-@given(st.lists(LINK, max_size=12))
-def test_links_lose_nothing(rows: list[Link]):
-    """Each row's link holds exactly the row's identifiers; links are distinct and count all
-    rows.
+@given(st.lists(LINK, max_size=12), st.booleans())
+def test_links_lose_nothing(rows: list[Link], encoded: bool):
+    """Each row's link holds exactly the row's identifiers, dictionary-encoded or not; links are distinct
+    and count all rows.
     """
     plain = links(rows)
-    events = plain.select([f"id_{name}" for name in NAMES])
-    for place, name in enumerate(events.column_names):
-        events = events.set_column(place, name, encode(events[name]))
+    columns = [f"id_{name}" for name in NAMES]
+    events = plain.select(columns)
+    if encoded:
+        for place, name in enumerate(columns):
+            events = events.set_column(place, name, encode(events[name]))
     codes, found = link_events(
-        events.append_column("event_time", plain["first_seen"]), events.column_names
+        events.append_column("event_time", plain["first_seen"]).append_column(
+            "_refused", plain["_refused"]
+        ),
+        NAMES,
     )
-    assert found.take(pa.array(codes)).select(events.column_names).to_pylist() == events.to_pylist()
-    keys = [tuple(row.values()) for row in found.select(events.column_names).to_pylist()]
+    assert found.take(pa.array(codes)).select(columns).to_pylist() == events.to_pylist()
+    keys = [tuple(row.values()) for row in found.select(columns).to_pylist()]
     assert len(set(keys)) == len(keys)
     assert sum(found["events"].to_pylist()) == len(rows)
     for number, row in enumerate(found.to_pylist()):
@@ -161,16 +166,29 @@ def test_links_lose_nothing(rows: list[Link]):
         assert (row["first_seen"], row["last_seen"]) == (min(times), max(times))
 
 
-def test_combinations_beyond_64_bits_are_told_apart():
-    """Of five namespaces with 8,191 values each the first weighs 2^52: its values 4,096 apart would be one."""
+def test_many_combinations_are_told_apart():
+    """Of five namespaces with 8,191 values each: rows that differ in one value, or have each other's values."""
+    every = list(map(str, range(8191)))
+    events = pa.table(
+        {
+            "id_0": encode(pa.array([*every, "0", "4096", "5", "6", None])),
+            **{f"id_{place}": encode(pa.array([*every, *"55655"])) for place in range(1, 5)},
+            "event_time": pa.array([START] * 8196, pa.timestamp("us", "UTC")),
+            "_refused": pa.array(["null"] + [None] * 8195, pa.string()),
+        }
+    )
+    codes, found = link_events(events, [*"01234"])
+    assert len(found) == len(set(codes.tolist())) == 8196
     names = [f"id_{place}" for place in range(5)]
-    every = list(range(8191))
-    columns = {name: encode(pa.array([*every, 5, 5]).cast(pa.string())) for name in names}
-    columns["id_0"] = encode(pa.array([*every, 0, 4096]).cast(pa.string()))
-    times = pa.array([START] * 8193, pa.timestamp("us", "UTC"))
-    events = pa.table(columns | {"event_time": times})
-    codes, found = link_events(events, names)
-    assert len(found) == len(set(codes.tolist())) == 8193
     assert found.take(pa.array(codes)).select(names).to_pylist() == (
         events.select(names).to_pylist()
     )
+
+
+def test_links_of_several_batches_are_one_after_the_other():
+    """Dictionaries are joined, values that several batches know included."""
+    batches = [links([("a", None, "d", 1), ("b", None, None, 2)]), links([("b", "a", None, 3)])]
+    batches = [batch.set_column(0, "id_user_id", encode(batch["id_user_id"])) for batch in batches]
+    joined = join_links(batches)
+    assert joined.to_pylist() == pa.concat_tables(batches).to_pylist()
+    assert {column.num_chunks for column in joined.columns} == {1}
