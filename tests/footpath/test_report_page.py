@@ -247,6 +247,20 @@ def test_planted_pain_and_the_dip_at_support_are_seen_at_once(
 
 
 @needs("ecom")
+def test_labels_of_two_curves_are_apart(browser: Browser, clickstream: Path) -> None:
+    """New users over loyal ones and the other way about: at no stage does one label cover the other's."""
+    for page in _opened(browser, clickstream):
+        for first, second in (("new", "loyal"), ("loyal", "new")):
+            page.get_by_label("Show").select_option(f"lifecycle={first}")
+            page.get_by_label("Over it").select_option(f"lifecycle={second}")
+            labels = [label.bounding_box() or {} for label in page.locator(".map .point b").all()]
+            assert len(labels) == 10
+            for one, other in zip(labels[:5], labels[5:], strict=True):
+                apart = abs(one["y"] - other["y"])
+                assert apart >= max(one["height"], other["height"]), (first, second)
+
+
+@needs("ecom")
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_planted_loop_is_seen_at_once(browser: Browser, clickstream: Path, width: int) -> None:
     """As the page opens: mobile users are thrown off their way at shipping, and where they begin again."""

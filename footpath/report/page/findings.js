@@ -78,7 +78,7 @@ function attribution() {
     el("div", { class: "card matrix" }, table(`Attribution by ${level}`, [named(level), ...models.map((m) => ({ num: named(m) }))],
       nodes.map((node) => [node === "(direct)" ? "Converted at once" : named(node), ...models.map((model) => {
         const a = of.get(`${model} ${node}`);
-        return a ? el("span", { class: "credit", style: { "--part": `${100 * Math.max(0, a.credit)}%` } }, percent(a.credit, 1), el("small", {}, a.credit_low === null ? "" : interval(a.credit_low, a.credit_high, 0))) : "–";
+        return a ? el("span", { class: "credit", style: { "--part": `${100 * Math.max(0, a.credit)}%` } }, percent(a.credit, 1), el("small", {}, a.credit_low === null ? "" : interval(a.credit_low, a.credit_high, a.credit_high < 0.1 ? 1 : 0))) : "–";
       })]))),
   ];
 }
