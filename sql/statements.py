@@ -96,7 +96,7 @@ def open_database(
     Raises
     ------
     InputError
-        There is no such file, or it is no DuckDB database.
+        There is no such file, it is no DuckDB database, or it lacks a table or column that it is asked for.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such database; `footpath publish` writes it")
@@ -114,5 +114,11 @@ def open_database(
     connection.execute("SET enable_progress_bar = false")
     try:
         yield connection
+    except (duckdb.BinderException, duckdb.CatalogException) as error:
+        lacking = str(error).splitlines()[0]
+        raise InputError(
+            f"{path} has not what was asked of it ({lacking}); it may be of another version of footpath: "
+            "'footpath publish' publishes it anew"
+        ) from error
     finally:
         connection.close()

@@ -226,3 +226,13 @@ def test_a_missing_database_is_told(tmp_path: Path) -> None:
     """The error names the file."""
     with pytest.raises(InputError, match=r"nothing\.duckdb: no such database"):
         build_report(tmp_path / "nothing.duckdb", tmp_path / "report.html", "x")
+
+
+def test_a_database_of_another_version_is_told(published: Path, tmp_path: Path) -> None:
+    """One that lacks a table of today's pages names it, and what to do."""
+    old = tmp_path / "old.duckdb"
+    shutil.copy(published, old)
+    with duckdb.connect(str(old)) as con:
+        con.execute("DROP TABLE journey_flow")
+    with pytest.raises(InputError, match=r"journey_flow.*'footpath publish' publishes it anew"):
+        build_report(old, tmp_path / "report.html", "Shop")
