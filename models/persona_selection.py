@@ -267,7 +267,8 @@ def _within_window(gains: FloatArray, stabilities: FloatArray) -> int:
     """Place of the largest number in the window nearly as stable as the best in it; not the first."""
     least, most = (int(np.argmax(gains >= share * gains.max())) for share in _WINDOW)
     window = np.arange(max(least, 1), max(most, 1) + 1)
-    near_best = stabilities[window] >= _NEAR_BEST_STABILITY * stabilities[window].max()
+    best = stabilities[window].max()  # below 0 where the halves agree less than by chance
+    near_best = stabilities[window] >= min(_NEAR_BEST_STABILITY * best, best)
     return int(window[near_best].max())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+import scipy.sparse as sp
 
 from models.journey_paths import MoveSpace, count_moves, path_corpus, path_vocabulary
 from models.journey_sample import hash_numbers
@@ -82,6 +83,37 @@ def test_new_moves_are_predicted_better_than_by_one_chain_and_by_chains_of_clust
     found = mixture[4], search_kmeans(ngrams, 4, seed=0)(units, half, 4)[4], mixture[1]
     ours, clusters, one = (posteriors(p.joint(units.counts[~half]))[1].mean() for p in found)
     assert ours > clusters > one
+
+
+def test_halves_that_agree_less_than_by_chance_have_no_structure():
+    """What predicts the other half, and is sorted by each half against the other, is no structure."""
+    n = 4_000
+    random = np.random.default_rng(0)
+    # Each row is one of four things; either half joins them in pairs of its own.
+    thing = np.tile(np.arange(4), n // 4)
+    counts = np.zeros((n, 5))
+    counts[np.arange(n), thing] = 6.0
+    units = Units(
+        sp.csr_array(counts),
+        np.full(n, 6),
+        random.permutation(n).astype(np.uint64),
+        np.zeros(5, np.int64),
+        np.arange(5),
+    )
+    half = (units.numbers & np.uint64(1)).astype(bool)
+
+    def search(units, mine, least):
+        data = units.data(mine)
+        pairs = [0, 0, 1, 1] if np.array_equal(mine, half) else [0, 1, 0, 1]
+        one = data.maximise(np.ones((data.rows.shape[0], 1)))
+        members = np.eye(2)[np.array(pairs)[data.rows.argmax(axis=1)]]
+        return {1: one, 2: data.maximise(members)}
+
+    found = select_personas(units, search)
+    assert found.stabilities[2] < 0
+    assert found.gains[2] > 0
+    assert (found.n_personas, found.grade) == (1, "none")
+    assert "disagree" in found.reason
 
 
 def test_too_few_journeys_have_no_structure():
