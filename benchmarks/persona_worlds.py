@@ -1,6 +1,6 @@
 """Worlds of journeys with planted personas, and what somebody who knew the truth would answer.
 
-Five families plant what may set personas apart, three kinds of *null worlds* plant nothing:
+Five families plant what may set personas apart, four kinds of *null worlds* plant nothing:
 
 ========================  ==========================================================================
 markov                    each persona is a first-order Markov chain
@@ -11,6 +11,7 @@ pairs                     two personas each share a chain, but not channels and 
 null_iid                  all draw from the same shares
 null_chain                all walk the same chain
 null_taste                all walk the same chain, each customer bent to a taste of their own
+null_memory               all walk the same chain of second order: what is next depends on the last two
 ========================  ==========================================================================
 
 A world has 6 to 10 personas of 2% to 35% of the customers and 2% who click at random, journeys of 1
@@ -32,7 +33,7 @@ import pyarrow as pa
 __all__ = ["FAMILIES", "NULLS", "World", "draw_world"]
 
 FAMILIES = ("markov", "scripts", "composition", "order", "pairs")
-NULLS = ("null_iid", "null_chain", "null_taste")
+NULLS = ("null_iid", "null_chain", "null_taste", "null_memory")
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -99,7 +100,8 @@ class World:
 class _Truth:
     """Everything about the walkers: entry (K, V), move (K, V, V), channel (K, V, C), pace (K,).
 
-    Of scripts, the chance of each touchpoint at each place: (K, places, V).
+    Of scripts, the chance of each touchpoint at each place: (K, places, V). Of memory, that of each
+    touchpoint after each two: (V, V, V).
     """
 
     shares: FloatArray
@@ -108,6 +110,7 @@ class _Truth:
     channel: FloatArray
     pace: FloatArray
     scripts: FloatArray | None = None
+    memory: FloatArray | None = None
 
 
 def draw_world(
@@ -206,6 +209,9 @@ def _truth(family: str, random: np.random.Generator, side_data: bool) -> _Truth:
         channel = (1 - apart) * channel + apart * own
         pace = random.normal(7.0, 2.0 if family == "pairs" else 1.0, size=k)
     entry, move = entry[of], move[of]
+    memory = None
+    if family == "null_memory":
+        memory = 0.5 * move[0] + 0.5 * random.dirichlet(np.full(v, 0.3), size=(v, v))
     scripts = None
     if family == "scripts":
         scripts = np.eye(v)[np.stack([random.permutation(v)[:_SCRIPT] for _ in range(k)])]
@@ -215,7 +221,7 @@ def _truth(family: str, random: np.random.Generator, side_data: bool) -> _Truth:
         move = np.concatenate([move, np.full((1, v, v), 1.0 / v)])
         channel = np.concatenate([channel, np.full((1, v, c), 1.0 / c)])
         pace = np.append(pace, 7.0)
-    return _Truth(shares, entry, move, channel, pace, scripts)
+    return _Truth(shares, entry, move, channel, pace, scripts, memory)
 
 
 def _drifted(truth: _Truth, drift: float, random: np.random.Generator) -> _Truth:
@@ -267,7 +273,7 @@ class _Walkers:
         self._truth, self._persona, self._taste, self._random = truth, persona, taste, random
         n, k = len(persona), len(truth.shares)
         self.log_joint = np.tile(np.log(truth.shares), (n, 1))
-        self._here = np.full(n, -1)
+        self._here, self._before = np.full((2, n), -1)
         self._arrival_scripts: FloatArray | None = None
         if truth.scripts is not None:
             self._pointer = np.where(random.random(n) < 0.7, 0, random.integers(0, _SCRIPT, size=n))
@@ -282,7 +288,7 @@ class _Walkers:
             touchpoint = self._walk(alive, mine)
         else:
             touchpoint = self._follow_script(alive, mine, truth.scripts)
-        self._here[alive] = touchpoint
+        self._before[alive], self._here[alive] = self._here[alive], touchpoint
         channel = _choose(truth.channel[mine, touchpoint], self._random)
         self.log_joint[alive] += np.log(truth.channel[:, touchpoint, channel]).T
         log_gap = self._random.normal(truth.pace[mine], _PACE_SPREAD)
@@ -293,6 +299,8 @@ class _Walkers:
         truth, here = self._truth, self._here[alive]
         first = here[0] < 0
         chances = truth.entry[mine] if first else truth.move[mine, here]
+        if truth.memory is not None and (before := self._before[alive])[0] >= 0:
+            chances = truth.memory[before, here]
         taste = self._taste if len(self._taste) == 1 else self._taste[alive]
         touchpoint = _choose(chances * taste, self._random)
         known = truth.entry[:, touchpoint] if first else truth.move[:, here, touchpoint]

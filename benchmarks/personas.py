@@ -19,6 +19,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -46,13 +47,14 @@ from contracts.config import Personas
 from contracts.loading import load_config
 from footpath.running import run_stages
 from models.customer_pooling import Customers
-from models.journey_paths import MoveSpace, count_moves, path_corpus, path_vocabulary
+from models.journey_paths import MoveSpace, PathCorpus, count_moves, path_corpus, path_vocabulary
 from models.journey_sample import hash_numbers
 from models.markov_mixture import CountData, MixtureParameters, posteriors
 from models.persona_ledger import Published, known_after, next_model
 from models.persona_selection import Units, search_path
 from models.personas import UNDETERMINED, apply_personas, fit_personas
-from models.tfidf_kmeans import TfidfKMeans, count_ngrams, search_kmeans
+from models.shared_habits import settle, share_habits
+from models.tfidf_kmeans import TfidfKMeans, count_ngrams
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SEEDS = {80_000: range(9_211, 9_214), 10_000: range(9_111, 9_117)}
@@ -65,6 +67,7 @@ _TELLING = 5
 _CONFIDENT = 0.6
 _SILHOUETTE_SAMPLE = 2_000
 _FOLDS = 5
+_PAIR_PRIOR = 30.0
 _HELD_OUT_SIZES = (1, 2, 3, 4, 8)
 _Result = dict[str, Any]
 
@@ -326,13 +329,19 @@ def _swaps(before: dict[str, int], after: dict[str, int]) -> int:
 
 
 def _held_out(work: Path, example: str) -> _Result:
-    """Bits a touchpoint, of customers held out, for mixtures, k-means-then-chains and one chain."""
+    """Bits a touchpoint, of customers held out, for mixtures, k-means-then-chains and one chain.
+
+    That one chain is of first order (one persona), and beside it of second.
+    """
     steps = _example(work, example)
     corpus = path_corpus(steps, path_vocabulary(steps))
     customers = Customers.read(steps, corpus.journey_ids)
     space = MoveSpace(corpus.vocabulary)
     moves = np.arange(space.size) < space.n_moves
+    bits = len(corpus.codes) * np.log(2)
     result: _Result = {"touchpoints": len(corpus.codes), "customers": len(customers.ids)}
+    numbers = hash_numbers(customers.ids)
+    result["second order"] = _second_order(corpus, numbers[customers.of] % np.uint64(_FOLDS)) / bits
     for units_are, rows in (
         ("customers", customers.membership),
         ("journeys", sp.eye_array(len(corpus.journey_ids), format="csr")),
@@ -355,16 +364,14 @@ def _held_out(work: Path, example: str) -> _Result:
         of = np.arange(len(ids)) if units_are == "customers" else customers.of
         for held_out in range(_FOLDS):
             mine, theirs = fold != held_out, fold == held_out
+            data = units.data(mine)
+            path = search_path(max(_HELD_OUT_SIZES), 0)(units, mine, 1)
             for k in _HELD_OUT_SIZES:
-                found = (
-                    search_path(k, 0)(units, mine, k)[k],
-                    _chains_of_clusters(units, ngrams, mine, k),
-                    search_kmeans(ngrams, k, 0)(units, mine, k)[k],
-                )
+                clusters = TfidfKMeans(k, random_state=0).fit_predict(ngrams[mine])
+                found = settle(data, path[k]), *_chains(data, counts[mine], np.eye(k)[clusters])
                 for place, parameters in enumerate(found):
                     nats = posteriors(parameters.joint(counts[theirs]))[1]
                     np.add.at(told[k][place], of[theirs], nats)
-        bits = len(corpus.codes) * np.log(2)
         for k, (ours, plain, borrowing) in told.items():
             result[f"{units_are}, mixture, {k}"] = -ours.sum() / bits
             for name, theirs in (("plain", plain), ("borrowing", borrowing)):
@@ -374,20 +381,45 @@ def _held_out(work: Path, example: str) -> _Result:
     return result
 
 
-def _chains_of_clusters(
-    units: Units, ngrams: sp.csr_array, mine: np.ndarray, k: int
-) -> MixtureParameters:
-    """K-means, then a chain of each cluster by itself, half a count added to every move."""
-    clusters = TfidfKMeans(k, random_state=0).fit_predict(ngrams[mine])
-    n, columns = len(clusters), len(units.origins)
-    data = CountData(
-        units.counts[mine],
-        np.ones(n),
-        np.zeros(n, np.uint64),
-        np.full(columns, 0.5),
-        units.origins,
+def _second_order(corpus: PathCorpus, fold: np.ndarray) -> float:
+    """Nats that one chain over pairs loses on journeys of folds held out.
+
+    Moves after a pair begin with `_PAIR_PRIOR` of them in the proportions of first order.
+    """
+    v, n = len(corpus.vocabulary.touchpoints), len(corpus.journey_ids)
+    starts, ends = corpus.offsets[:-1], corpus.offsets[1:] - 1
+    last = np.r_[v, corpus.codes[:-1]]
+    last[starts] = v
+    before = np.r_[v, last[:-1]]
+    before[starts] = v
+    moves = (
+        np.r_[before, last[ends]],
+        np.r_[last, corpus.codes[ends]],
+        np.r_[corpus.codes, np.full(n, v)],
     )
-    return data.maximise(np.eye(k)[clusters])
+    of = fold[np.r_[corpus.rows, np.arange(n)]]
+    nats = 0.0
+    for held_out in range(_FOLDS):
+        seen = np.zeros((v + 1,) * 3)
+        np.add.at(seen, tuple(part[of != held_out] for part in moves), 1.0)
+        first = seen.sum(axis=0) + 0.5
+        first /= first.sum(axis=1, keepdims=True)
+        second = seen + _PAIR_PRIOR * first
+        second /= second.sum(axis=2, keepdims=True)
+        nats -= np.log(second[tuple(part[of == held_out] for part in moves)]).sum()
+    return float(nats)
+
+
+def _chains(
+    pooled: CountData, counts: sp.csr_array, members: np.ndarray
+) -> tuple[MixtureParameters, MixtureParameters]:
+    """A chain of each cluster: by itself, half a count added to every move; and borrowing from the others."""
+    half = np.full(counts.shape[1], 0.5)
+    plain = replace(
+        pooled, rows=counts, weights=np.ones(len(members)), keys=np.zeros(len(members), np.uint64)
+    )
+    borrowing = share_habits(plain, members)
+    return replace(plain, pseudo_counts=half).maximise(members), borrowing.maximise(members)
 
 
 def _example(work: Path, example: str) -> pa.Table:

@@ -127,7 +127,7 @@ def _choice(results: _Results) -> str:
         "## How many, if any",
         "",
         "The noise is a component of its own, so K + 1 is right, too. k-means and retentioneering choose by silhouette among 2 to 12, which "
-        'cannot answer "none"; in null worlds (all alike, in three ways) every answer but none is wrong.',
+        'cannot answer "none"; in null worlds (all alike, in four ways) every answer but none is wrong.',
         "",
         "| | worlds | " + " | ".join(_METHODS) + " |",
         "|---|---|" + "---|" * len(_METHODS),
@@ -275,10 +275,11 @@ def _real(results: _Results) -> str:
         "Bits a touchpoint of moves held out (five folds of the customers, each judged by a fit to the other four); less is better. "
         "Sorted are customers with all their journeys, or single journeys. Two rivals sort by k-means and then describe each cluster by its chain: "
         "*plain* chains, each by itself (half a count added to every move), and chains that *borrow* from each other as those of our mixture do "
-        "(`models/shared_habits.py`), which k-means does not have of its own. A difference is ours less theirs, with a standard error over customers.",
+        "(`models/shared_habits.py`), which k-means does not have of its own. One chain of second order tells what "
+        "the last two touchpoints say without any sorting. A difference is ours less theirs, with a standard error over customers.",
         "",
-        "| data | sorted | personas | one chain | k-means, plain chains | k-means, borrowing chains | mixture | less plain | less borrowing |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| data | sorted | personas | one chain | of second order | k-means, plain chains | k-means, borrowing chains | mixture | less plain | less borrowing |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in names:
         told = results[f"real-{name}"]
@@ -292,7 +293,7 @@ def _real(results: _Results) -> str:
                     for m, theirs in (("plain", plain), ("borrowing", borrowing))
                 )
                 lines.append(
-                    f"| {name} | {units} | {k} | {one:.4f} | {plain:.4f} | {borrowing:.4f} | {ours:.4f} | {differences} |"
+                    f"| {name} | {units} | {k} | {one:.4f} | {told['second order']:.4f} | {plain:.4f} | {borrowing:.4f} | {ours:.4f} | {differences} |"
                 )
     return "\n".join(lines) + "\n"
 
