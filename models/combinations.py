@@ -1,8 +1,8 @@
 """The distinct combinations of identifiers that links bear: files repeat each other's.
 
 Who is who depends on combinations alone, and there are fewer of them than links. They are found first, by one number
-for each link that stands for all its identifiers; identifiers are then numbered among combinations. A column of
-links is read as often as it is needed, and only one piece of it is in memory.
+for each link that stands for all its identifiers; identifiers are then numbered among combinations. Of links only
+the hashes are in memory as a whole, and only as long as that takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from models.distinct import collect, distinct
 from models.identifier_hashes import combined_hashes
-from models.link_columns import LinkReader, hashes_at
+from models.link_columns import LinkReader, link_hashes
 
 __all__ = ["Combinations", "combine"]
 
@@ -53,14 +53,13 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
     pool : Executor
         Threads to work on.
     """
-    pieces = zip(*(links(f"hash_{name}") for name in namespaces), strict=True)
-    sums = [np.zeros(0, np.uint64), *map(combined_hashes, pieces)]
-    of_link, first = distinct(np.concatenate(sums), pool)
-    borne = pool.map(lambda name: hashes_at(links(f"hash_{name}"), first), namespaces)
+    columns = list(pool.map(lambda name: link_hashes(links, name), namespaces))
+    of_link, first = distinct(combined_hashes(columns), pool)
     nodes: list[np.ndarray] = []
     hashes: list[np.ndarray] = []
     rows: list[np.ndarray] = []
-    for column in list(borne):
+    while columns:
+        column = columns.pop(0)[first]
         known = np.flatnonzero(column)
         codes, at = distinct(column[known], pool)
         node = np.full(len(first), -1, np.int32)

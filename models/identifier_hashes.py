@@ -6,12 +6,11 @@ is. Among five million identifiers two share theirs with a probability of 7e-7.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import md5
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.sql_text import literal, md5_64
 from models.engine import query
@@ -48,24 +47,23 @@ def identifier_hashes(namespace: str, values: pa.StringArray) -> pa.UInt64Array:
     return query(sql, texts=pa.table({"value": values}))["hash"].combine_chunks()
 
 
-def combined_hashes(columns: Iterable[pa.Array | pa.ChunkedArray]) -> np.ndarray:
+def combined_hashes(columns: Sequence[np.ndarray]) -> np.ndarray:
     """One number for the identifiers of each row: the weighted sum of their hashes modulo 2^64.
 
     Two combinations share theirs as improbably as two identifiers share a hash.
 
     Parameters
     ----------
-    columns : iterable of pa.Array of uint64
-        Hashes, null for none; the columns in the same order whenever their sums are to be compared.
+    columns : sequence of uint64 ndarray of shape (n,)
+        Hashes, 0 for none; the columns in the same order whenever sums are to be compared.
 
     Examples
     --------
-    >>> one, other = pa.array([7, 7, None], pa.uint64()), pa.array([None, 9, 7], pa.uint64())
+    >>> one, other = np.array([7, 7, 0], np.uint64), np.array([0, 9, 7], np.uint64)
     >>> len(set(combined_hashes([one, other]).tolist()))
     3
     """
-    whole = [pc.fill_null(column, 0).to_numpy() for column in columns]
-    total = np.zeros(len(whole[0]), np.uint64)
-    for place, hashes in enumerate(whole):
+    total = columns[0].copy()
+    for place, hashes in enumerate(columns[1:], start=1):
         total += hashes * np.uint64(pow(_WEIGHT, place, 2**64))
     return total

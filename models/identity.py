@@ -119,6 +119,7 @@ class SharedLinks:
     """Number of the identifier."""
 
 
+_BLOCK_LINKS = 1 << 20
 _RULES = ("alone", "oldest", "shared", "says nothing", "split by order")
 _ALONE, _OLDEST = -1, -2
 _RULE_OF_FATE = {SHARED: -3, CROWDED: -4, SPLIT: -5}
@@ -162,13 +163,14 @@ def _resolve(
     met = combine(links, namespaces, pool)
     kind, nodes, hashes, namespace = met.of_link, met.nodes, met.hashes, met.namespace
     sizes = np.bincount(namespace, minlength=len(namespaces)).tolist()
-    ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
-    found, columns = constrain(nodes, sizes, met.first_us, namespaces, identity, hashes, ordered)
-    first, last, events = pool.map(
+    measures = pool.map(  # meanwhile
         lambda function, values: collect(function, len(hashes) + 1, nodes, [values])[:-1],
         (np.minimum, np.maximum, np.add),
         (met.first_us, met.last_us, met.events),
     )
+    ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
+    found, columns = constrain(nodes, sizes, met.first_us, namespaces, identity, hashes, ordered)
+    first, last, events = measures
     oldest = _oldest(found.labels, found.count, first, namespace, hashes)
     names = np.zeros(len(hashes), np.uint64)  # of components, which are no more than identifiers
     names[found.labels[oldest]] = hashes[oldest]
@@ -189,8 +191,10 @@ def _resolve(
     events_of = np.zeros(0, np.int64)
     if found.fate.any() or len(found.refusals.left) or len(refused):
         events_of = collect(np.add, found.count + 1, [label], [met.events])
+    blocks = np.array_split(kind, 1 + len(kind) // _BLOCK_LINKS)
+    of_links = pool.map(lambda kinds: customers[kinds], blocks)
     return Resolution(
-        customers[kind],
+        np.concatenate(list(of_links)),
         tuple(namespaces),
         namespace,
         met.row,

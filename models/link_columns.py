@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["LinkReader", "column_of", "hashes_at", "link_hashes", "of_rows", "texts_at"]
+__all__ = ["LinkReader", "column_of", "link_hashes", "of_rows", "texts_at"]
 
 LinkReader = Callable[[str], Iterable[pa.Array]]
 """Reads a column of the links, piece by piece, in the same order whenever it is asked."""
@@ -22,16 +22,6 @@ def texts_at(pieces: Iterable[pa.Array], rows: np.ndarray) -> pa.StringArray:
         found.append(piece.take(pa.array(rows[start:stop] - read)).cast(pa.string()))
         read += len(piece)
     return pa.concat_arrays(found)
-
-
-def hashes_at(pieces: Iterable[pa.Array], rows: np.ndarray) -> np.ndarray:
-    """Some rows, ascending, of a column of hashes that comes in pieces, uint64; 0 where it is null."""
-    found, read = [np.zeros(0, np.uint64)], 0
-    for piece in pieces:
-        start, stop = np.searchsorted(rows, [read, read + len(piece)])
-        found.append(pc.fill_null(piece, 0).to_numpy()[rows[start:stop] - read])
-        read += len(piece)
-    return np.concatenate(found)
 
 
 def of_rows(pieces: Iterable[pa.Array], rows: np.ndarray) -> np.ndarray:

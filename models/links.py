@@ -40,8 +40,12 @@ def link_events(events: pa.Table, namespaces: Sequence[str]) -> tuple[np.ndarray
     """
     texts = [*(f"id_{name}" for name in namespaces), REFUSED]
     hashed = hash_links(events.select(texts).combine_chunks(), namespaces)
-    hashes = [hashed[f"hash_{name}"] for name in namespaces]
-    codes, first = numbered(combined_hashes([*hashes, _hashes(REFUSED, hashed[REFUSED])]))
+    tell_apart = [
+        *(hashed[f"hash_{name}"] for name in namespaces),
+        _hashes(REFUSED, hashed[REFUSED]),
+    ]
+    hashes = [pc.fill_null(column, 0).to_numpy() for column in tell_apart]
+    codes, first = numbered(combined_hashes(hashes))
     time = events["event_time"]
     times = time.cast(pa.int64()).to_numpy()
     earliest, latest = (

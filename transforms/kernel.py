@@ -25,7 +25,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-__all__ = ["COUNTERS", "Kernel", "count"]
+__all__ = ["COUNTERS", "Kernel", "count", "set_up_memory"]
 
 COUNTERS = "footpath"
 """Namespace of footpath's counters in Beam."""
@@ -77,10 +77,14 @@ class Kernel(beam.PTransform):
         return elements | pardo
 
 
-def _reuse_memory() -> None:
-    """Have glibc keep large blocks for the next kernel: to get fresh ones cleared by the system takes longer than
-    to fill them. Other C libraries keep to their ways.
+def set_up_memory() -> None:
+    """Have this process's memory managed for kernels.
+
+    Of Arrow's allocators the one is used that gives memory back soonest, and is no slower here. glibc keeps large
+    blocks for the next kernel: to get fresh ones cleared by the system takes longer than to fill them. Other C
+    libraries keep to their ways.
     """
+    pa.set_memory_pool(pa.system_memory_pool())
     with contextlib.suppress(AttributeError):
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, _KEPT_BYTES)
@@ -96,9 +100,7 @@ class _KernelDoFn(beam.DoFn):
         self._elements, self._seconds = 0, 0.0
 
     def setup(self) -> None:
-        # Of Arrow's allocators the one that gives memory back soonest, and no slower here.
-        pa.set_memory_pool(pa.system_memory_pool())
-        _reuse_memory()
+        set_up_memory()
         if self._threads > 1:
             # A kernel that comes back from Arrow or DuckDB waits so long for another to yield the lock.
             sys.setswitchinterval(_YIELD_S)
