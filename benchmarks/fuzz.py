@@ -40,6 +40,7 @@ from contracts.loading import parse_config, preset, preset_names  # noqa: E402
 from footpath.generator import Scenario, generate  # noqa: E402
 from models.identifiers import Pseudonymiser  # noqa: E402
 from models.source_sql import POSITION  # noqa: E402
+from transforms.limits import Limits  # noqa: E402
 from transforms.map_slices import MapSlice  # noqa: E402
 from transforms.parts import Part  # noqa: E402
 from transforms.plan_files import list_files, plan_file  # noqa: E402
@@ -193,9 +194,7 @@ def read(path: Path, kernel: MapSlice) -> Iterator[tuple[RawBatch, Counter[str],
     source = config.sources["feed"]
     (file,) = list_files(config)
     for piece in plan_file(file, config).slices:
-        batches = read_slice(
-            piece, source, slice_bytes=8 << 20, max_record_bytes=config.lake.max_record_mb << 20
-        )
+        batches = read_slice(piece, source, Limits.of(config.lake))
         for number, batch in enumerate(batches):
             counts, left = Counter[str](), Counter[str]()
             for output in kernel.spilled(piece, f"{number}", batch):

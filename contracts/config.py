@@ -284,7 +284,14 @@ class Lake(Model):
 
     slice_mb: int = Field(default=32, ge=1, le=1024)
     buckets: int | None = Field(default=None, ge=1, le=4096)
-    max_record_mb: int = Field(default=16, ge=1, le=1024)
+    max_record_mb: int = Field(default=16, ge=1, le=512)
+    """A longer record is a dead letter; it is never held in memory."""
+    max_document_mb: int = Field(default=256, ge=1, le=1024)
+    """A JSON document (`format: json`), or a row group of Parquet, that is larger when unpacked is a dead letter."""
+    max_expansion: int = Field(default=200, ge=2)
+    """A compressed file is read no further when it has become so many times its size, and more than 64 MB."""
+    max_columns: int = Field(default=2_000, ge=1)
+    """A CSV, TSV or Parquet file with more is a dead letter."""
 
 
 class Publish(Model):

@@ -1,8 +1,10 @@
 """CSV that spreadsheets don't take for formulas.
 
-A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break is run as a formula by
-spreadsheet programs, and the text may come from anybody who ever visited a page. Such a text is
-written with an apostrophe before it, as OWASP advises; numbers are written as they are.
+A text that begins with ``=``, ``+``, ``-``, ``@`` (or one of their full-width forms), a tab or a line break is run as a
+formula by spreadsheet programs, and the text may come from anybody who ever visited a page. Such a text is written with
+an apostrophe before it, as OWASP advises; numbers are written as they are. In many countries a spreadsheet program cuts
+CSV at semicolons, too, whatever is quoted: so the same holds for what follows a semicolon, a tab or a line break within
+a text.
 
 References
 ----------
@@ -13,12 +15,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 __all__ = ["csv_text"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+"""Where a cell may begin that is run."""
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -38,4 +42,4 @@ def _line(row: Sequence[Any]) -> str:
 
 
 def _safe(value: Any) -> Any:
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value

@@ -92,7 +92,7 @@ def map_records(
     dead = pa.table(_DEAD_EMPTY)
     if mapped["reason"].null_count < len(mapped):
         is_dead = pc.is_valid(mapped["reason"])
-        dead = _dead_letters(mapped.filter(is_dead), mapping)
+        dead = _dead_letters(mapped.filter(is_dead))
         mapped = mapped.filter(pc.invert(is_dead))
     ids = private_ids(mapped["event_id"].combine_chunks(), pseudonymiser)
     mapped = mapped.set_column(mapped.column_names.index("event_id"), "event_id", ids)
@@ -199,31 +199,47 @@ def _epoch_us(time: datetime) -> int:
     return int(time.timestamp()) * 1_000_000 + time.microsecond
 
 
-def _shape(text: str | None) -> str:
-    """What a bad value looks like without what it says: letters and digits are masked."""
-    if text is None:
-        return "nothing"
-    masked = "".join("9" if c.isdigit() else "x" if c.isalpha() else c for c in text[:40])
-    return f"text of the shape {masked!r}" + (" ..." if len(text) > 40 else "")
+_SHOWN = 40
+_OTHERWISE_CALLED = {"bad_event_time": "time_text", "bad_ingest_time": "ingest_text"}
 
 
-def _dead_letters(bad: pa.Table, mapping: Mapping) -> pa.Table:
-    messages = []
-    for row in bad.to_pylist():
-        reason = row["reason"]
-        advice = _ADVICE[reason]
+def _shapes(texts: pa.Array) -> pa.Array:
+    """What bad values look like without what they say: letters and digits are masked; "..." where there was more."""
+    shown = pc.utf8_slice_codeunits(texts, 0, _SHOWN)
+    masked = pc.replace_substring_regex(shown, r"\p{N}", "9")
+    masked = pc.replace_substring_regex(masked, r"[\p{L}\p{M}]", "x")
+    more = pc.if_else(pc.greater(pc.utf8_length(texts), _SHOWN), " ...", "")
+    return map_values(
+        encode(pc.binary_join_element_wise(masked, more, "\0")),
+        lambda found: pa.array([_told(*text.rsplit("\0", 1)) for text in found.to_pylist()]),
+    ).cast(pa.string())
+
+
+def _told(masked: str, more: str) -> str:
+    return f"found text of the shape {masked!r}{more}; "
+
+
+def _messages(bad: pa.Table) -> pa.Array:
+    reasons = bad["reason"].combine_chunks()
+    messages = pc.replace_with_mask(reasons, pc.is_null(reasons), "")
+    for reason in pc.unique(reasons).to_pylist():
+        of_reason = pc.equal(reasons, reason)
+        told = pa.repeat(_ADVICE[reason], int(pc.sum(of_reason).as_py()))
         if reason.startswith("bad_"):
-            field = {"bad_event_time": "time_text", "bad_ingest_time": "ingest_text"}.get(
-                reason, f"{reason.removeprefix('bad_')}_text"
-            )
-            advice = f"found {_shape(row[field])}; {advice}"
-        messages.append(advice)
+            field = _OTHERWISE_CALLED.get(reason, f"{reason.removeprefix('bad_')}_text")
+            values = bad[field].combine_chunks().filter(of_reason)
+            told = pc.binary_join_element_wise(_shapes(values), told, "")
+        messages = pc.replace_with_mask(messages, of_reason, told)
+    return messages
+
+
+def _dead_letters(bad: pa.Table) -> pa.Table:
     return pa.table(
         {
             "position": bad[POSITION],
             "place": bad[PLACE],
             "reason": bad["reason"],
-            "message": pa.array(messages, pa.string()),
+            "message": _messages(bad),
             "record_hash": bad["record_hash"],
         }
     )

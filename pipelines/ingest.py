@@ -55,6 +55,7 @@ _BYTES_A_KEY_BUCKET = 512 << 20
 
 _LAYOUT = 2
 """How files of events and links look; what was written in another layout is read anew."""
+_LIMITS = {"max_record_mb", "max_document_mb", "max_expansion", "max_columns"}
 _DECIDES_NOTHING = {"paths", "description", "preset", "lines_of_receipt"}
 """Of a source's declaration, what leaves its records as they are (a preset is filled in by now)."""
 
@@ -66,6 +67,8 @@ def contracts_of(run: Run) -> dict[str, str]:
     enters is the pseudonym of nothing, which tells no more of the key than any other pseudonym.
     """
     shared = _shared_by_sources(run)
+    if limits := run.config.lake.model_dump(include=_LIMITS, exclude_defaults=True):
+        shared = (*shared, limits)
     return {
         name: digest_of(source.model_dump(mode="json", exclude=_DECIDES_NOTHING), *shared)
         for name, source in run.config.sources.items()

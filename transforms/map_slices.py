@@ -21,6 +21,7 @@ from models.raw_fields import raw_fields
 from models.source_sql import Mapping, compile_mapping
 from models.tombstones import Tombstones
 from transforms.kernel import Kernel
+from transforms.limits import Limits
 from transforms.parts import Part, spill
 from transforms.plan_files import Slice
 from transforms.read_records import RawBatch, read_slice
@@ -57,13 +58,7 @@ class MapSlice:
         return {name: compile_mapping(name, self.config) for name in self.config.sources}
 
     def __call__(self, piece: Slice) -> Iterator[Any]:
-        limits = self.config.lake
-        batches = read_slice(
-            piece,
-            self.config.sources[piece.source],
-            slice_bytes=limits.slice_mb << 20,
-            max_record_bytes=limits.max_record_mb << 20,
-        )
+        batches = read_slice(piece, self.config.sources[piece.source], Limits.of(self.config.lake))
         for number, batch in enumerate(batches):
             yield from self.spilled(
                 piece, f"{piece.file_id}-{piece.start:014d}-{number:06d}", batch
@@ -121,8 +116,8 @@ class MapSlice:
             }
         )
         dead = pa.concat_tables([unmapped.select(unreadable.column_names), unreadable])
-        source = pa.array([piece.source] * len(dead), pa.string())
-        file_id = pa.array([piece.file_id] * len(dead), pa.string())
+        source = pa.repeat(piece.source, len(dead))
+        file_id = pa.repeat(piece.file_id, len(dead))
         return (
             dead.add_column(0, "source", source)
             .add_column(1, "file_id", file_id)

@@ -13,10 +13,12 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -24,8 +26,10 @@ from apache_beam.io.filesystems import FileSystems
 from contracts.config import Config
 from contracts.errors import InputError
 from contracts.sources import Source
+from transforms.limits import Limits
 
 __all__ = [
+    "UNREADABLE_PARQUET",
     "PlannedFile",
     "Slice",
     "SourceFile",
@@ -35,6 +39,8 @@ __all__ = [
     "slices_expected",
 ]
 
+UNREADABLE_PARQUET = "the file is no whole Parquet file ({}); have it delivered again"
+"""What is said of such a file; the braces take the reason."""
 _BLOCK = 1 << 20
 _HEADER_BYTES = 1 << 20
 
@@ -61,6 +67,8 @@ class Slice:
     first_position: int
     columns: tuple[str, ...] = ()
     compression: str = "none"
+    refused: tuple[str, str] | None = None
+    """Reason code and message, if it is not to be read."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +86,44 @@ def list_files(config: Config) -> list[SourceFile]:
     Raises
     ------
     InputError
-        If a pattern matches no file.
+        If a pattern matches no file, or something that must not be read: a folder, a pipe or a device, a file of the
+        warehouse, a name that is no UTF-8.
     """
     found: dict[tuple[str, str], SourceFile] = {}
     missing = []
+    warehouse = config.warehouse.resolve()
     for name, source in config.sources.items():
         for pattern in source.paths:
             (match,) = FileSystems.match([pattern])
             if not match.metadata_list:
                 missing.append(f"sources.{name}.paths: nothing matches {pattern}")
             for metadata in match.metadata_list:
+                if reason := _unfit(metadata.path, warehouse):
+                    missing.append(
+                        f"sources.{name}.paths: {pattern} matches {metadata.path!r}, {reason}"
+                    )
+                    continue
                 modified = datetime.fromtimestamp(metadata.last_updated_in_seconds or 0, UTC)
                 file = SourceFile(name, metadata.path, metadata.size_in_bytes, modified)
                 found[name, metadata.path] = file
     if missing:
         raise InputError("\n".join(missing))
     return [found[key] for key in sorted(found)]
+
+
+def _unfit(path: str, warehouse: Path) -> str:
+    """Why a path must not be read, and what to do; empty if it may be."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "a name that is no UTF-8; rename the file"
+    if "://" in path:
+        return ""
+    if not Path(path).is_file():
+        return "which is no file but a folder, a pipe or a device; name its files, or take it away"
+    if Path(path).resolve().is_relative_to(warehouse):
+        return "a file of the warehouse; let the pattern name the raw files alone"
+    return ""
 
 
 def open_file(path: str) -> IO[bytes]:
@@ -130,7 +160,7 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
     compression = _compression(source, file.path)
     cuttable = _is_cuttable(source, file.path)
     quoted = source.format in ("csv", "tsv") and source.quoting
-    size = config.lake.slice_mb << 20
+    limits = Limits.of(config.lake)
     digest = hashlib.sha256()
     cuts = [(0, 1)]
     position, lines, quotes = 0, 0, 0
@@ -138,7 +168,7 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
         for block in iter(lambda: stream.read(_BLOCK), b""):
             digest.update(block)
             if cuttable:
-                if position + len(block) - cuts[-1][0] > size:
+                if position + len(block) - cuts[-1][0] > limits.slice:
                     cut = _cut_within(block, quotes if quoted else 0, quoted)
                     if cut:
                         cuts.append((position + cut, lines + block.count(b"\n", 0, cut) + 1))
@@ -147,8 +177,16 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
             position += len(block)
     file_id = digest.hexdigest()[:32]
     if source.format == "parquet":
-        return PlannedFile(file, file_id, tuple(_row_groups(file, file_id)))
+        return PlannedFile(file, file_id, tuple(_row_groups(file, file_id, limits)))
     columns = _header(file, source, compression)
+    whole = Slice(file.source, file.path, file_id, 0, position, 1, (), compression)
+    if len(columns) > limits.columns:
+        wide = replace(whole, refused=("too_many_columns", limits.too_wide(len(columns))))
+        return PlannedFile(file, file_id, (wide,))
+    if source.format == "json" and compression == "none" and position > limits.document:
+        told = limits.too_large("document", position)
+        large = replace(whole, refused=("document_too_large", told))
+        return PlannedFile(file, file_id, (large,))
     ends = [start for start, _ in cuts[1:]] + [position]
     slices = tuple(
         Slice(file.source, file.path, file_id, start, end, line, columns, compression)
@@ -177,11 +215,16 @@ def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ..
         return source.columns
     from transforms.read_records import decompressed  # the reader imports this module
 
-    with open_file(file.path) as stream, decompressed(stream, compression) as plain:
-        start = io.BytesIO(plain.read(_HEADER_BYTES)).getvalue().decode("utf-8-sig", "replace")
+    try:
+        with open_file(file.path) as stream, decompressed(stream, compression) as plain:
+            start = io.BytesIO(plain.read(_HEADER_BYTES)).getvalue().decode("utf-8-sig", "replace")
+    except (OSError, EOFError):
+        return ()  # who reads on meets the same error, and tells it
     delimiter = "\t" if source.format == "tsv" else ","
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
-    return _distinct(next(csv.reader(io.StringIO(start), delimiter=delimiter, quoting=quoting), []))
+    csv.field_size_limit(_HEADER_BYTES)
+    header = csv.reader(io.StringIO(start), delimiter=delimiter, quoting=quoting)
+    return _distinct(next(header, []))
 
 
 _OURS = ("@position", "@place")
@@ -207,10 +250,24 @@ def _distinct(names: list[str]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def _row_groups(file: SourceFile, file_id: str) -> Iterator[Slice]:
-    with open_file(file.path) as stream:
-        metadata = pq.ParquetFile(stream).metadata
+def _row_groups(file: SourceFile, file_id: str, limits: Limits) -> Iterator[Slice]:
+    nothing = Slice(file.source, file.path, file_id, 0, 0, 1)
+    try:
+        with open_file(file.path) as stream:
+            metadata = pq.ParquetFile(stream).metadata
+    except (pa.ArrowException, OSError) as error:
+        yield replace(nothing, refused=("unreadable_file", UNREADABLE_PARQUET.format(error)))
+        return
+    if metadata.num_columns > limits.columns:
+        told = limits.too_wide(metadata.num_columns)
+        yield replace(nothing, refused=("too_many_columns", told))
+        return
     position = 1
     for group in range(metadata.num_row_groups):
-        yield Slice(file.source, file.path, file_id, group, group + 1, position)
+        piece = replace(nothing, start=group, end=group + 1, first_position=position)
+        size = metadata.row_group(group).total_byte_size
+        if size > limits.document:
+            told = limits.too_large("row group", size)
+            piece = replace(piece, refused=("document_too_large", told))
+        yield piece
         position += metadata.row_group(group).num_rows

@@ -11,7 +11,7 @@ import contextlib
 import csv
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
@@ -25,7 +25,8 @@ from contracts.sources import Source
 from contracts.sql_text import literal
 from models.engine import query
 from models.source_sql import PLACE, POSITION
-from transforms.plan_files import Slice, open_file
+from transforms.limits import Limits
+from transforms.plan_files import UNREADABLE_PARQUET, Slice, open_file
 
 __all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
 
@@ -33,6 +34,8 @@ Block = bytes | memoryview
 
 _MANY_RUNS = 256
 _CACHED = 1 << 19
+_HARMLESS_BYTES = 64 << 20
+_MOST_RECORDS = 1 << 19
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \r\n"
@@ -72,61 +75,172 @@ def decompressed(stream: IO[bytes], compression: str) -> Iterator[Any]:
             yield plain
 
 
-def read_slice(
-    piece: Slice, source: Source, *, slice_bytes: int, max_record_bytes: int
-) -> Iterator[RawBatch]:
-    """Raw records of a slice, at most about `slice_bytes` at once."""
+@dataclass(frozen=True)
+class _TooLong:
+    """A record that was passed over because it is longer than allowed: its bytes, and the line ends among them."""
+
+    size: int
+    lines: int
+
+
+class _Refused(Exception):
+    """Nothing more is read of a file: reason code and message."""
+
+
+def read_slice(piece: Slice, source: Source, limits: Limits) -> Iterator[RawBatch]:
+    """Raw records of a slice, about ``limits.slice`` at once; what is over a limit is set aside unread."""
+    position = piece.first_position
+    if piece.refused:
+        yield _aside(position, *piece.refused)
+        return
     if source.format == "parquet":
         yield _parquet(piece)
         return
-    position = piece.first_position
     try:
-        for block in _blocks(piece, source, slice_bytes):
+        for block in _portions(_blocks(piece, source, limits), source):
+            if isinstance(block, _TooLong):
+                yield _aside(position, "record_too_large", limits.too_long(block.size))
+                position += block.lines
+                continue
             lines = _line_starts(block, source)
             delimited = source.format in ("csv", "tsv")
             if delimited:
                 skip = source.columns is None and position == 1
-                yield _delimited(bytes(block), lines, position, piece.columns, source, skip)
+                batch = _delimited(
+                    bytes(block), lines, position, piece.columns, source, skip, limits
+                )
             elif source.format == "json":
-                yield _exploded(_document(bytes(block)), source.records or ("$[*]",))
+                batch = _exploded(_document(bytes(block)), source.records or ("$[*]",))
             else:
-                raw = _json_lines(block, lines, position, max_record_bytes)
-                yield _exploded(raw, source.records) if source.records else raw
+                batch = _json_lines(block, lines, position, limits)
+                batch = _exploded(batch, source.records) if source.records else batch
+            yield batch
             # A quoted field may hold line ends; elsewhere a record ends with its line.
             position += _line_ends(block) if delimited else len(lines) - 1
+    except _Refused as refused:
+        yield _aside(position, *refused.args)
     except (OSError, EOFError) as error:
         fix = f"the file ends or breaks here ({error}); have it delivered again"
-        yield RawBatch(_NOTHING, (Unreadable(position, "unreadable_file", fix, b""),))
+        yield _aside(position, "unreadable_file", fix)
 
 
 _NOTHING = pa.table({POSITION: pa.array([], pa.int64()), "record": pa.array([], pa.string())})
 
 
-def _blocks(piece: Slice, source: Source, slice_bytes: int) -> Iterator[Block]:
+def _aside(position: int, reason: str, message: str) -> RawBatch:
+    return RawBatch(_NOTHING, (Unreadable(position, reason, message, b""),))
+
+
+def _blocks(piece: Slice, source: Source, limits: Limits) -> Iterator[Block | _TooLong]:
     """The slice's bytes, cut at record ends where the format allows it."""
     with open_file(piece.path) as stream:
         if piece.compression == "none":
             stream.seek(piece.start)
-            block = _read_exactly(stream, piece.end - piece.start)
-            marked = piece.start == 0 and block[:3] == _BYTE_ORDER_MARK
-            block = block[len(_BYTE_ORDER_MARK) :] if marked else block
-            yield block
+            size = piece.end - piece.start
+            if source.format == "json" or size <= limits.slice + limits.record:
+                block = _read_exactly(stream, size)
+                yield _without_mark(block) if piece.start == 0 else block
+                return
+            yield from _cut(_Rest(stream, size), source, limits, marked=piece.start == 0)
             return
         with decompressed(stream, piece.compression) as plain:
-            if source.format == "json":
-                yield plain.read().removeprefix(_BYTE_ORDER_MARK)
+            counted = _Expanding(plain, piece.end, limits)
+            if source.format != "json":
+                yield from _cut(counted, source, limits, marked=True)
                 return
-            rest, start = b"", 0
-            while block := plain.read(slice_bytes):
-                block = rest + (block if start else block.removeprefix(_BYTE_ORDER_MARK))
-                start += len(block)
-                starts = _line_starts(block, source)
-                end = int(starts[-1])
-                rest = block[end:]
-                if end:
-                    yield block[:end]
-            if rest:
-                yield rest
+            document = counted.read(limits.document + 1)
+            if len(document) > limits.document:
+                raise _Refused("document_too_large", limits.too_large("document", None))
+            yield _without_mark(document)
+
+
+def _portions(blocks: Iterable[Block | _TooLong], source: Source) -> Iterator[Block | _TooLong]:
+    """Blocks cut further where they hold very many records: short lines take more memory mapped than read."""
+    for block in blocks:
+        if isinstance(block, _TooLong) or source.format == "json" or len(block) <= _MOST_RECORDS:
+            yield block
+            continue
+        ends = [*_line_starts(block, source)[_MOST_RECORDS::_MOST_RECORDS].tolist(), len(block)]
+        for start, end in itertools.pairwise([0, *ends]):
+            if end > start:
+                yield block[start:end]
+
+
+def _without_mark(block: Block) -> Block:
+    """The beginning of a file without its byte order mark."""
+    return block[len(_BYTE_ORDER_MARK) :] if block[:3] == _BYTE_ORDER_MARK else block
+
+
+class _Rest:
+    """A stream that ends after so many bytes."""
+
+    def __init__(self, stream: Any, size: int) -> None:
+        self._stream, self._left = stream, size
+
+    def read(self, size: int) -> bytes:
+        block: bytes = self._stream.read(min(size, self._left))
+        self._left -= len(block)
+        return block
+
+
+class _Expanding:
+    """The plain bytes of a compressed stream, refused when they have become too many."""
+
+    def __init__(self, plain: Any, stored: int, limits: Limits) -> None:
+        self._plain, self._stored, self._limits = plain, stored, limits
+        self._read = 0
+
+    def read(self, size: int) -> bytes:
+        block: bytes = self._plain.read(size)
+        self._read += len(block)
+        if self._read > max(_HARMLESS_BYTES, self._limits.expansion * self._stored):
+            message = self._limits.too_dense(self._stored, self._read)
+            raise _Refused("expands_too_much", message)
+        return block
+
+
+def _cut(
+    stream: Any, source: Source, limits: Limits, *, marked: bool
+) -> Iterator[Block | _TooLong]:
+    """Blocks of whole records of a stream, which may begin with a byte order mark; of a record that is too long only
+    the length is kept.
+    """
+    quoted = source.format in ("csv", "tsv") and source.quoting
+    rest, skipped, lines, quotes = b"", 0, 0, 0
+    while block := stream.read(limits.slice):
+        if marked:
+            block, marked = bytes(_without_mark(block)), False
+        if skipped:
+            end = _record_end(block, quotes if quoted else 0, source)
+            passed = block[: end or len(block)]
+            skipped += len(passed)
+            lines += passed.count(b"\n")
+            quotes += passed.count(b'"')
+            if not end:
+                continue
+            yield _TooLong(skipped, lines)
+            skipped, block = 0, block[end:]
+        block = rest + block if rest else block
+        end = int(_line_starts(block, source)[-1])
+        rest = block[end:]
+        if end:
+            yield block[:end]
+        if len(rest) > limits.record:
+            skipped, lines, quotes = len(rest), rest.count(b"\n"), rest.count(b'"')
+            rest = b""
+    if skipped:
+        yield _TooLong(skipped, lines)
+    elif rest:
+        yield rest
+
+
+def _record_end(block: Block, quotes: int, source: Source) -> int:
+    """Where the record ends that began before the block, with so many quotes; 0 if it goes on."""
+    data = np.frombuffer(block, np.uint8)
+    ends = _places(data, _NEWLINE) + 1
+    if source.format in ("csv", "tsv") and source.quoting:
+        ends = ends[(quotes + np.searchsorted(_places(data, _QUOTE), ends)) % 2 == 0]
+    return int(ends[0]) if len(ends) else 0
 
 
 def _read_exactly(stream: Any, size: int) -> memoryview:
@@ -179,7 +293,7 @@ def _with_last_line(starts: np.ndarray, block: Block) -> np.ndarray:
     return starts if starts[-1] == len(block) else np.append(starts, len(block))
 
 
-def _json_lines(block: Block, starts: np.ndarray, first: int, max_record_bytes: int) -> RawBatch:
+def _json_lines(block: Block, starts: np.ndarray, first: int, limits: Limits) -> RawBatch:
     offsets = _with_last_line(starts, block).astype(np.int32)
     count = len(offsets) - 1
     records = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(block))
@@ -189,12 +303,9 @@ def _json_lines(block: Block, starts: np.ndarray, first: int, max_record_bytes: 
     short = np.flatnonzero(lengths <= 16)
     keep[[i for i in short.tolist() if not _line(block, offsets, i).strip()]] = False
     unreadable = []
-    for i in np.flatnonzero(lengths > max_record_bytes).tolist():
+    for i in np.flatnonzero(lengths > limits.record).tolist():
         keep[i] = False
-        message = (
-            f"the record has {lengths[i]:,} bytes, allowed are {max_record_bytes:,}; "
-            "raise lake.max_record_mb or have the producer cut it"
-        )
+        message = limits.too_long(lengths[i])
         unreadable.append(Unreadable(first + i, "record_too_large", message, b""))
     for i, message in _broken_utf8(block, records, offsets).items():
         if keep[i]:
@@ -295,6 +406,7 @@ def _delimited(
     columns: tuple[str, ...],
     source: Source,
     skip_header: bool,
+    limits: Limits,
 ) -> RawBatch:
     bounds = _with_last_line(starts, block)
     newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
@@ -310,8 +422,9 @@ def _delimited(
         return RawBatch(_columns_of((), columns, ()))
     delimiter = "\t" if source.format == "tsv" else ","
     unclosed = source.quoting and content.count(b'"') % 2  # Arrow would close it at the end
-    if unclosed or not _is_utf8(content):
-        return _row_by_row(block, bounds, lines, columns, source, delimiter)
+    too_long = np.diff(bounds).max() > limits.record
+    if unclosed or too_long or not _is_utf8(content):
+        return _row_by_row(block, bounds, lines, columns, source, delimiter, limits)
     broken: list[int] = []
 
     def set_aside(row: pcsv.InvalidRow) -> str:
@@ -333,14 +446,14 @@ def _delimited(
     try:
         table = pcsv.read_csv(pa.py_buffer(content), read, parse, convert)
     except pa.ArrowInvalid:
-        return _row_by_row(block, bounds, lines, columns, source, delimiter)
+        return _row_by_row(block, bounds, lines, columns, source, delimiter, limits)
     blank = (
         [i for i in range(len(bounds) - 1) if not block[bounds[i] : bounds[i + 1]].strip(_BLANKS)]
         if (len(table) + len(broken) != len(bounds) - 1)
         else []
     )
     if broken or len(table) + len(blank) != len(bounds) - 1:
-        return _row_by_row(block, bounds, lines, columns, source, delimiter)
+        return _row_by_row(block, bounds, lines, columns, source, delimiter, limits)
     positions = np.delete(lines, blank)
     return RawBatch(table.add_column(0, POSITION, pa.array(positions)))
 
@@ -352,13 +465,19 @@ def _row_by_row(
     columns: tuple[str, ...],
     source: Source,
     delimiter: str,
+    limits: Limits,
 ) -> RawBatch:
     """The careful way, for a slice with broken rows: every record is parsed alone, and as
     forgivingly as Arrow does it, so that its neighbours do not decide whether it can be read.
     """
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoting else csv.QUOTE_NONE
+    csv.field_size_limit(limits.record)  # as long as Arrow lets them be
     rows, positions, unreadable = [], [], []
     for (start, end), line in zip(itertools.pairwise(bounds.tolist()), lines.tolist(), strict=True):
+        if end - start > limits.record:
+            message = limits.too_long(end - start)
+            unreadable.append(Unreadable(line, "record_too_large", message, b""))
+            continue
         content = block[start:end]
         if not content.strip(_BLANKS):
             continue
@@ -395,9 +514,12 @@ def _columns_of(positions: Any, columns: tuple[str, ...], rows: Any) -> pa.Table
 
 
 def _parquet(piece: Slice) -> RawBatch:
-    with open_file(piece.path) as stream:
-        groups = list(range(piece.start, piece.end))
-        table = pq.ParquetFile(stream).read_row_groups(groups)
+    try:
+        with open_file(piece.path) as stream:
+            groups = list(range(piece.start, piece.end))
+            table = pq.ParquetFile(stream).read_row_groups(groups)
+    except (pa.ArrowException, OSError) as error:
+        return _aside(piece.first_position, "unreadable_file", UNREADABLE_PARQUET.format(error))
     columns = {POSITION: pa.array(np.arange(len(table)) + piece.first_position)}
     for name in table.column_names:
         if not pa.types.is_nested(table.schema.field(name).type):

@@ -17,13 +17,13 @@ from contracts.expressions import references
 from contracts.loading import preset
 from contracts.sources import Source
 from models.source_sql import POSITION
+from transforms.limits import Limits
 from transforms.plan_files import list_files, plan_file
 from transforms.read_records import read_slice
 
 __all__ = ["suspicions"]
 
 _LEAST_RECORDS = 20
-_SAMPLE_BYTES = 1 << 20
 _SHOWN = 12
 _WHY = {
     "dead_letters": "SELECT reason, message FROM dead_letters WHERE source = '{source}' LIMIT 3",
@@ -108,16 +108,14 @@ def _names_in(name: str, config: Config) -> list[str]:
     source = config.sources[name]
     file = next(file for file in list_files(config) if file.source == name)
     for piece in plan_file(file, config).slices:
-        for batch in read_slice(
-            piece, source, slice_bytes=_SAMPLE_BYTES, max_record_bytes=_SAMPLE_BYTES
-        ):
+        for batch in read_slice(piece, source, Limits.of(config.lake)):
             table = batch.table
             if "record" not in table.column_names:
                 return [column for column in table.column_names if column != POSITION]
             if len(table):
                 try:
                     return list(_paths("$", json.loads(table["record"][0].as_py())))
-                except ValueError:
+                except (ValueError, RecursionError):
                     return []
     return []
 

@@ -27,6 +27,7 @@ from footpath.generator import Scenario, generate
 from models.identifiers import Pseudonymiser
 from models.mapping import Mapped, map_records
 from models.source_sql import compile_mapping
+from transforms.limits import Limits
 from transforms.plan_files import list_files, plan_file
 from transforms.read_records import read_slice
 
@@ -67,7 +68,7 @@ def mapped_files(config: Config) -> Iterator[tuple[Mapped, int, list[str]]]:
     source, mapping = config.sources["feed"], compile_mapping("feed", config)
     for file in list_files(config):
         for piece in plan_file(file, config).slices:
-            for batch in read_slice(piece, source, slice_bytes=1 << 20, max_record_bytes=1 << 20):
+            for batch in read_slice(piece, source, Limits(1 << 20, 1 << 20)):
                 unreadable = [problem.reason for problem in batch.unreadable]
                 mapped = map_records(
                     batch.table, mapping, now=NOW, pseudonymiser=Pseudonymiser(KEY)

@@ -232,12 +232,23 @@ def test_an_unknown_level_or_an_empty_project_is_told(published: Path, tmp_path:
         list(export(empty, tmp_path, ["svg"], project="p"))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t", "\r", "\n", " =1", "\uff1d1+1", "\uff0b1", "\uff201"],
+)
 def test_csv_is_no_formula(text: str) -> None:
     """A text that a spreadsheet would run gets an apostrophe; a negative number stays one."""
     header, row = csv.reader(io.StringIO(csv_text(["a", text], [[text, -1.5]]), newline=""))
     assert header == ["a", "'" + text]
     assert row == ["'" + text, "-1.5"]
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "\n", "\r\n"])
+def test_csv_is_no_formula_wherever_it_is_cut(sign: str) -> None:
+    """Excel cuts at semicolons where the comma is a decimal sign: no piece of a text is a formula; other text stays."""
+    line = csv_text(["a"], [[f'x{sign}=HYPERLINK("http://x")'], ["a;b -c", "d, =e"]])
+    assert not any(piece.strip(' "').startswith("=") for piece in re.split("[;\t\r\n]", line))
+    assert line.splitlines()[-1] == 'a;b -c,"d, =e"'
 
 
 @pytest.mark.engine

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from contracts.config import Config
 from contracts.errors import InputError
+from transforms.limits import Limits
 from transforms.plan_files import PlannedFile, SourceFile, list_files, plan_file
 from transforms.read_records import read_slice
 
@@ -58,7 +59,7 @@ def read(
     unreadable: Found = []
     for piece in planned(path, project, size).slices:
         for batch in read_slice(
-            piece, project.sources["s"], slice_bytes=min(size, 1 << 20), max_record_bytes=max_record
+            piece, project.sources["s"], Limits(min(size, 1 << 20), max_record)
         ):
             batch.table.validate(full=True)
             for row in batch.table.to_pylist():
@@ -211,7 +212,7 @@ def test_batches_of_records_are_taken_apart(tmp_path: Path):
     path.write_bytes(b'{"r":[{"a":1},{"a":2}]}\n{"a":3}\n{"r":[]}\n{"r":{"a":4}}\n[oops\n')
     project = config(path, records="$.r[*]")
     (piece,) = planned(path, project).slices
-    (batch,) = read_slice(piece, project.sources["s"], slice_bytes=99, max_record_bytes=99)
+    (batch,) = read_slice(piece, project.sources["s"], Limits(99, 99))
     assert batch.table.to_pylist() == [
         {"@position": 1, "@place": 1, "record": '{"a":1}'},
         {"@position": 1, "@place": 2, "record": '{"a":2}'},
@@ -229,7 +230,7 @@ def test_a_json_document_is_an_array_of_records(tmp_path: Path, compressed: bool
     path.write_bytes(gzip.compress(content) if compressed else content)
     project = config(path, format="json")
     (piece,) = planned(path, project).slices
-    (batch,) = read_slice(piece, project.sources["s"], slice_bytes=99, max_record_bytes=99)
+    (batch,) = read_slice(piece, project.sources["s"], Limits(99, 99))
     assert batch.table["record"].to_pylist() == ['{"a":1}', '{"a":2}']
 
 
@@ -239,7 +240,7 @@ def test_zstd_is_read_like_plain_lines(tmp_path: Path):
     with pa.output_stream(path, compression="zstd") as stream:
         stream.write(b'{"a":1}\n\n{"a":2}\n')
     (piece,) = planned(path, project := config(path)).slices
-    (batch,) = read_slice(piece, project.sources["s"], slice_bytes=99, max_record_bytes=99)
+    (batch,) = read_slice(piece, project.sources["s"], Limits(99, 99))
     assert batch.table["@position"].to_pylist() == [1, 3]
 
 
@@ -299,7 +300,7 @@ def test_any_header_gives_columns_that_can_be_told_apart(tmp_path: Path, header:
     (piece,) = planned(file, project).slices
     assert len(piece.columns) == len({name.casefold() for name in piece.columns})
     assert all(name.strip() and not name.startswith("@") for name in piece.columns)
-    batches = read_slice(piece, project.sources["s"], slice_bytes=1 << 20, max_record_bytes=1 << 20)
+    batches = read_slice(piece, project.sources["s"], Limits(1 << 20, 1 << 20))
     assert sum(batch.records for batch in batches) == 1
 
 
