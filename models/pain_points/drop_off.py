@@ -10,8 +10,9 @@ only where leaving calls for an explanation, and only against steps of its own k
 - a tenth of all conversions come by way of it (its removal effect): it is part of the way;
 - half of those who go on do so within `pause_s`, in one sitting. Where even they take days (a
   letter, a delivery), being the last touchpoint of a lost journey says nothing;
-- going on from it at least doubles the odds to convert that a journey has at its START. What
-  counts is P(conversion) of those who *went on*, on which the step's own losses have no bearing.
+- going on from it at least doubles the odds to convert that a journey has at its START, both taken as
+  if nobody left at the step itself. Else an entrance that all come by would be tested because it loses
+  many, and be found to lose many.
 
 The way and its odds are those of the *settled* moves (`models.transition_tables`): what journeys do
 after their conversion has no part in them.
@@ -53,7 +54,7 @@ import pyarrow.compute as pc
 from scipy.stats import binom, norm
 
 from contracts.sql_text import literal
-from models.absorbing_chain import DROP_OFF, START, AbsorbingChain
+from models.absorbing_chain import DROP_OFF, AbsorbingChain
 from models.intervals import benjamini_hochberg, wilson_interval
 from models.pain_points.evidence import of_slice
 from models.pain_points.finding import Contrast, Finding
@@ -198,10 +199,8 @@ def _funnel_steps(
         [e["settled"] for e in edges],
     )
     lost = {e["source_node"]: e["settled"] for e in edges if e["target_node"] == DROP_OFF}
-    passed, converts, moves = (
-        dict(zip(chain.nodes, values.tolist(), strict=True))
-        for values in (chain.removal_effect, chain.conversion_p, chain.departures)
-    )
+    place = {name: i for i, name in enumerate(chain.nodes)}
+    passed = dict(zip(chain.nodes, chain.removal_effect.tolist(), strict=True))
     for row in nodes:
         departures, drop_offs = row["visits"] - row["opens"], row["drop_offs"]
         if (
@@ -213,10 +212,10 @@ def _funnel_steps(
             or row["dwell_p50_s"] > pause_s
         ):
             continue
-        # Who drops off converts never: P(conversion) = P(going on) P(conversion of who went on).
-        went_on = 1 - lost.get(row["node"], 0) / moves[row["node"]]
-        p = converts[row["node"]] / went_on
-        if _odds(p) >= ODDS * _odds(converts[START]):
+        at = place[row["node"]]
+        leaves = lost.get(row["node"], 0) / float(chain.departures[at])
+        going_on, begun = _if_nobody_left(chain, at, leaves)
+        if _odds(going_on) >= ODDS * _odds(begun):
             yield FunnelStep(
                 segment=row["segment"],
                 segment_value=row["segment_value"],
@@ -224,8 +223,22 @@ def _funnel_steps(
                 stage=stage_of[row["node"]],
                 departures=departures,
                 drop_offs=drop_offs,
-                going_on_converts=p,
+                # Who drops off converts never: P(conversion) = P(going on) P(conversion of who went on).
+                going_on_converts=float(chain.conversion_p[at]) / (1 - leaves),
             )
+
+
+def _if_nobody_left(chain: AbsorbingChain, at: int, leaves: float) -> tuple[float, float]:
+    """P(conversion) from a node and from START if its share that leaves went on like the others there.
+
+    Of walks from the node, N[at, at] times that share end by leaving it: so many more go on to the end that the
+    others come to. START has its part in this by the chance ever to be there. Rounded, so that who is sure to
+    convert is.
+    """
+    visits, p = chain.expected_visits, chain.conversion_p
+    kept = p[at] / (1 - leaves * visits[at, at])
+    begun = p[0] + visits[0, at] / visits[at, at] * (kept - p[at])
+    return round(float(kept), 12), round(float(begun), 12)
 
 
 def _tests(

@@ -12,7 +12,8 @@ not an offer on it; they are neither tested nor what others are held against. On
 from to the target is its door, and not tested. Nor is a touchpoint held against one that has no way to
 the target: who stands where no link leads there was not persuaded less. *Ways* to a target are the
 touchpoints of the stage from which it is reached at least a quarter as often as from all of them
-together. Contacts and errors are left out.
+together. Of fewer than three others nobody can say how much they differ by themselves: there is no test.
+Contacts and errors are left out.
 
 Null hypothesis: the ratio is at most 4/3, or what the other touchpoints of the stage have by themselves
 (their median and two and a half median absolute deviations of its logarithm), and a difference under
@@ -56,7 +57,7 @@ _DOOR = 2 / 3
 _WAY = 0.25
 _COUNTS = 0.9
 _ODDS = 2.0
-_PEERS = 2
+_PEERS = 3
 _FEWEST = 10
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.pain_points.drop_off import find_drop_off, funnel_steps
+from models.absorbing_chain import AbsorbingChain
+from models.pain_points.drop_off import (
+    FunnelStep,
+    _if_nobody_left,
+    find_drop_off,
+    funnel_steps,
+)
 from models.pain_points.finding import findings_table
 from models.transition_counts import count_transitions
 from models.transition_tables import finish
@@ -187,9 +193,8 @@ def test_small_numbers_and_strangers_are_not_tested() -> None:
     assert find_drop_off(*small, {}) == []
 
 
-def test_what_follows_the_conversion_is_no_part_of_the_way() -> None:
-    """That buyers see the payment page again does not change who converts of those who go on from it."""
-    paths = ["pay"] * 4 + ["pay buy pay"] * 6 + ["look"] * 10
+def funnel_of(paths: list[str]) -> list[FunnelStep]:
+    """Funnel steps of journeys written as their touchpoints, ten seconds each; ``buy`` converts."""
     moves = [
         (str(j), i, node) for j, path in enumerate(paths) for i, node in enumerate(path.split())
     ]
@@ -208,7 +213,34 @@ def test_what_follows_the_conversion_is_no_part_of_the_way() -> None:
     outcome = ["converted" if "buy" in path else "lapsed" for path in paths]
     journeys = pa.table({"journey_id": ids, "customer_id": ids, "outcome": outcome})
     stages, transitions = finish(count_transitions(steps, journeys, []))
-    stage_of = dict.fromkeys(("pay", "buy", "look"), "purchase")
-    (found,) = funnel_steps(stages, transitions, stage_of, min_volume=5, pause_s=60)
+    stage_of = dict.fromkeys(node, "purchase")
+    return funnel_steps(stages, transitions, stage_of, min_volume=5, pause_s=60)
+
+
+def test_what_follows_the_conversion_is_no_part_of_the_way() -> None:
+    """That buyers see the payment page again does not change who converts of those who go on from it."""
+    (found,) = funnel_of(["pay"] * 4 + ["pay buy pay"] * 6 + ["look"] * 10)
     assert (found.node, found.departures, found.drop_offs) == ("pay", 16, 4)
     assert found.going_on_converts == 1.0
+
+
+@pytest.mark.parametrize("leave", [10, 100, 1_000])
+def test_what_a_step_loses_does_not_make_it_one_of_the_funnel(leave: int) -> None:
+    """An entrance that all come by is no funnel step, however many leave there; the queue is."""
+    inside = ["entrance queue buy"] * 80 + ["entrance queue"] * 20
+    assert [step.node for step in funnel_of(["entrance"] * leave + inside)] == ["queue"]
+
+
+def test_nobody_leaving_is_a_chain_without_that_move() -> None:
+    """Where walks come back and not all come by, too, it is the chain counted without those who left there."""
+    moves = {
+        ("START", "a"): 60, ("START", "b"): 40, ("a", "b"): 50, ("a", "DROP_OFF"): 30, ("b", "a"): 20,
+        ("b", "CONVERSION"): 45, ("b", "DROP_OFF"): 25,
+    }  # fmt: skip
+    chain = AbsorbingChain(*zip(*moves, strict=True), list(moves.values()))
+    for at, node in enumerate(chain.nodes[1:], 1):
+        kept = {edge: n for edge, n in moves.items() if edge != (node, "DROP_OFF")}
+        other = AbsorbingChain(*zip(*kept, strict=True), list(kept.values()))
+        leaves = moves[node, "DROP_OFF"] / chain.departures[at]
+        p = other.conversion_p
+        assert _if_nobody_left(chain, at, leaves) == pytest.approx((p[at], p[0]))
