@@ -228,7 +228,8 @@ def _roots(
         root = np.sqrt(2 * np.maximum(likelihood, 0))
     counts = (n1 >= least) & (n0 >= least) & (higher >= excess)
     if steps:
-        counts &= _stands_out(series, begin, end, least, excess)
+        rows = np.flatnonzero(counts.any(axis=1))
+        counts[rows] &= _stands_out(series.take(rows), begin, end, least, excess)
     return np.where(counts & np.isfinite(root), root, 0.0)
 
 
