@@ -133,7 +133,7 @@ def footpath(work: Path) -> dict[str, float]:
     from models.dictionaries import DICTIONARY
     from models.identity import resolve
     from models.identity_refusals import refusals
-    from models.links import join_links, link_events
+    from models.links import link_events
     from models.refused_values import REFUSED
     from models.shared_devices import CustomersByTime, assign, named
     from transforms.kernel import set_up_memory
@@ -152,10 +152,9 @@ def footpath(work: Path) -> dict[str, float]:
             code, links = link_events(events, NAMES)
             codes.append(code + sum(map(len, tables)))
             tables.append(links)
-        links = join_links(tables)
-        write_links(work / "links" / f"{path.stem}.arrow", links)
+        write_links(work / "links" / f"{path.stem}.arrow", pa.concat_tables(tables))
         np.save(work / "links" / f"{path.stem}.npy", np.concatenate(codes))
-        return len(links)
+        return sum(map(len, tables))
 
     steps: dict[str, float] = {}
     clock = time.monotonic()
@@ -177,16 +176,17 @@ def footpath(work: Path) -> dict[str, float]:
     first_link = np.cumsum([0, *counts])
     device_of = np.full(first_link[-1], -1, np.int32)
     device_of[found.on_shared.link] = shared
-    seen: list[tuple[np.ndarray, ...]] = []
-    customers = []
-    for path, start in zip(files(work), first_link[:-1], strict=True):
+
+    def event_file(path: Path, start: int) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         link = np.load(work / "links" / f"{path.stem}.npy") + start
-        customers.append(found.link_customers[link])
+        customers = found.link_customers[link]
         rows = np.flatnonzero(device_of[link] >= 0)
-        times = (
-            pq.read_table(path, columns=["event_time"])["event_time"].cast(pa.int64()).to_numpy()
-        )
-        seen.append((device_of[link[rows]], times[rows], customers[-1][rows], rows))
+        times = pq.ParquetFile(path).read(["event_time"], use_threads=False)["event_time"]
+        time_us = times.cast(pa.int64()).to_numpy()[rows]
+        return customers, (device_of[link[rows]], time_us, customers[rows], rows)
+
+    with ThreadPoolExecutor(threads) as pool:
+        customers, seen = zip(*pool.map(event_file, files(work), first_link[:-1]), strict=True)
     device, time_us, customer, _ = (np.concatenate(column) for column in zip(*seen, strict=True))
     within = Identity().within // timedelta(microseconds=1)
     intervals = named(assign(device, time_us, customer, within), found.hashes[nodes])

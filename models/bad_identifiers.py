@@ -55,8 +55,7 @@ def crowded_identifiers(
             suspects = seen > most  # as many links are needed to see as many partners
             if not suspects.any():
                 continue
-            rows = np.flatnonzero((nodes >= 0) & (partners >= 0))
-            rows = rows[suspects[nodes[rows]]]
+            rows = np.flatnonzero(np.append(suspects, False)[nodes] & (partners >= 0))
             pairs = np.unique(nodes[rows].astype(np.int64) * size + partners[rows])
             crowd = np.bincount(pairs // size, minlength=size)
             for node in np.flatnonzero(crowd > most).tolist():

@@ -18,7 +18,7 @@ from models.distinct import collect, numbered
 from models.identifier_hashes import combined_hashes, identifier_hashes
 from models.refused_values import REFUSED
 
-__all__ = ["hash_links", "join_links", "link_events"]
+__all__ = ["hash_links", "link_events"]
 
 
 def link_events(events: pa.Table, namespaces: Sequence[str]) -> tuple[np.ndarray, pa.Table]:
@@ -35,8 +35,8 @@ def link_events(events: pa.Table, namespaces: Sequence[str]) -> tuple[np.ndarray
     codes : ndarray of int32
         Link of each row.
     links : pa.Table
-        One row a link: the identifiers and `_refused` as they were given, `hash_<namespace>`, `first_seen`,
-        `last_seen`, `events`.
+        One row a link: the identifiers and `_refused` as plain text, `hash_<namespace>`, `first_seen`, `last_seen`,
+        `events`.
     """
     texts = [*(f"id_{name}" for name in namespaces), REFUSED]
     hashed = hash_links(events.select(texts).combine_chunks(), namespaces)
@@ -52,6 +52,8 @@ def link_events(events: pa.Table, namespaces: Sequence[str]) -> tuple[np.ndarray
         collect(function, len(first), [codes], [times]) for function in (np.minimum, np.maximum)
     )
     links = hashed.take(pa.array(first))
+    for place, name in enumerate(texts):
+        links = links.set_column(place, name, links[name].cast(pa.string()))
     links = links.append_column("first_seen", pa.array(earliest, time.type))
     links = links.append_column("last_seen", pa.array(latest, time.type))
     return codes, links.append_column("events", pa.array(np.bincount(codes, minlength=len(first))))
@@ -74,28 +76,3 @@ def _hashes(namespace: str, column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(whole.type):
         return identifier_hashes(namespace, whole.dictionary).take(whole.indices)
     return identifier_hashes(namespace, whole)
-
-
-def join_links(tables: Sequence[pa.Table]) -> pa.Table:
-    """The links of several batches in one piece, one after the other."""
-    links = pa.concat_tables(tables)
-    columns = [
-        _joined(column) if pa.types.is_dictionary(column.type) else column.combine_chunks()
-        for column in links.columns
-    ]
-    return pa.table(columns, links.column_names)
-
-
-def _joined(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Dictionary-encoded chunks as one, their dictionaries one after the other.
-
-    Values that several chunks have are there several times: to find that out would take longer than to write them.
-    """
-    sizes = np.cumsum([0, *(len(chunk.dictionary) for chunk in column.chunks)])
-    indices = [
-        pc.add(chunk.indices, pa.scalar(int(size), pa.int32()))
-        for chunk, size in zip(column.chunks, sizes[:-1], strict=True)
-    ]
-    return pa.DictionaryArray.from_arrays(
-        pa.concat_arrays(indices), pa.concat_arrays([chunk.dictionary for chunk in column.chunks])
-    )

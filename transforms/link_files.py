@@ -1,7 +1,7 @@
 """Files of links: written beside events, read a column at a time.
 
-They are Arrow files, compressed with lz4, one batch each: a column is read without a look at the others, and numbers
-need no decoding. To open a small file takes longer than to read it, so of small files larger ones are made first.
+They are Arrow files, compressed with lz4: a column is read without a look at the others, and numbers need no
+decoding. To open a small file takes longer than to read it, so of small files larger ones are made first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SMALL_ROWS = 1 << 17
 
 
 def write_links(path: Path, links: pa.Table) -> None:
-    """Write links, in one piece (`models.links.join_links`), as a file that appears when it is whole."""
+    """Write links, a batch for each piece they come in, as a file that appears when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -35,7 +35,7 @@ def write_links(path: Path, links: pa.Table) -> None:
 
 @dataclass(frozen=True)
 class LinkFiles:
-    """Reads a column of the links of all files, a file at a time."""
+    """Reads a column of the links of all files, a file at a time, each in one piece."""
 
     paths: tuple[Path, ...]
 
@@ -44,7 +44,7 @@ class LinkFiles:
             with pa.OSFile(str(path)) as file:  # mapped, it stayed open as long as the column
                 place = pa.ipc.open_file(file).schema.get_field_index(name)
                 if place >= 0:
-                    yield _read(file, [place])[name].chunk(0)
+                    yield _read(file, [place])[name].combine_chunks()
                 else:  # of a namespace that was not declared when the file was written
                     kind = pa.uint64() if name.startswith("hash_") else pa.string()
                     yield pa.nulls(len(_read(file, [0])), kind)

@@ -19,7 +19,7 @@ from contracts.lake import DataFile
 from contracts.schemas import table_schema
 from models.dictionaries import DICTIONARY, encode
 from models.event_keys import key_events
-from models.links import join_links, link_events
+from models.links import link_events
 from models.refused_values import REFUSED
 from transforms.deduplicate import Removal
 from transforms.kernel import Kernel
@@ -180,7 +180,7 @@ class _FileWriter:
         name = uuid.uuid4().hex[:16]  # never one that a published version knows
         path = self._folder / f"{name}.parquet"
         links_path = Path("tables", "links") / f"{name}.arrow"
-        write_links(self._root / links_path, join_links(self._links))
+        write_links(self._root / links_path, pa.concat_tables(self._links))
         self._temporary.replace(self._root / path)
         meta = {
             "links": str(links_path),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contracts.config import Identity, Namespace
 from models.dictionaries import encode
 from models.identity import resolve as resolve_links
-from models.links import hash_links, join_links, link_events
+from models.links import hash_links, link_events
 
 NAMES = ("user_id", "email", "anonymous_id")
 UNLIMITED = Identity(
@@ -183,12 +183,3 @@ def test_many_combinations_are_told_apart():
     assert found.take(pa.array(codes)).select(names).to_pylist() == (
         events.select(names).to_pylist()
     )
-
-
-def test_links_of_several_batches_are_one_after_the_other():
-    """Dictionaries are joined, values that several batches know included."""
-    batches = [links([("a", None, "d", 1), ("b", None, None, 2)]), links([("b", "a", None, 3)])]
-    batches = [batch.set_column(0, "id_user_id", encode(batch["id_user_id"])) for batch in batches]
-    joined = join_links(batches)
-    assert joined.to_pylist() == pa.concat_tables(batches).to_pylist()
-    assert {column.num_chunks for column in joined.columns} == {1}

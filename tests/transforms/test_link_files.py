@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from models.identifier_hashes import identifier_hash
 from models.links import hash_links
-from transforms.link_files import join_small_files, write_links
+from transforms.link_files import LinkFiles, join_small_files, write_links
 
 
 def table(values: list[str | None], namespace: str = "user_id") -> pa.Table:
@@ -41,3 +41,11 @@ def test_joined_or_not_links_keep_their_order_and_values(tmp_path: Path):
     assert browsers == [None] * (len(users) - 1) + ["d"]
     numbers = np.concatenate([piece.to_numpy() for piece in read("events")])
     assert numbers.tolist() == [0, 1, 0, 1, *range(1 << 17), 0]
+
+
+def test_links_of_several_batches_are_read_in_one_piece(tmp_path: Path):
+    """A file is a piece, whatever batches it was written in."""
+    write_links(tmp_path / "links", pa.concat_tables([table(["ann", None]), table(["bob"])]))
+    read = LinkFiles((tmp_path / "links",))
+    assert [piece.to_pylist() for piece in read("id_user_id")] == [["ann", None, "bob"]]
+    assert [piece.to_pylist() for piece in read("events")] == [[0, 1, 0]]
