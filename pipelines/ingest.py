@@ -149,7 +149,8 @@ class IngestPlan:
         """Take just those files of a source out that an order concerns, if the rest can stay as it is."""
         same = facts.get("shared") == digest_of(*_shared_by_sources(run))
         # What a record said of consent is not told apart by file.
-        speaks = any(
+        consent = run.config.sources[order.source].consent
+        speaks = (consent is not None and bool(consent.withdrawn)) or any(
             file.partition["source"] == order.source for file in run.base.tables.get("consents", [])
         )
         if not same or speaks or order.source not in facts.get("contracts", {}):

@@ -52,7 +52,9 @@ class Withdrawn:
         if source != self.source:
             return np.zeros(len(rows), bool)
         file_ids = rows["file_id"].cast(pa.string())
-        found: np.ndarray = pc.is_in(file_ids, pa.array(sorted(self.file_ids))).to_numpy()
+        found: np.ndarray = pc.is_in(
+            file_ids, pa.array(sorted(self.file_ids), pa.string())
+        ).to_numpy()
         return found
 
     def holds(self, source: str, file_id: str) -> bool:

@@ -213,7 +213,7 @@ def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ..
         return ()
     if source.columns is not None:
         return source.columns
-    from transforms.read_records import decompressed  # the reader imports this module
+    from transforms.blocks import decompressed  # the reader imports this module
 
     try:
         with open_file(file.path) as stream, decompressed(stream, compression) as plain:

@@ -7,13 +7,12 @@ aside as `Unreadable` with its place, never dropped.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -25,19 +24,14 @@ from contracts.sources import Source
 from contracts.sql_text import literal
 from models.engine import query
 from models.source_sql import PLACE, POSITION
+from transforms.blocks import Block, Refused, TooLong, blocks_of, line_ends
 from transforms.limits import Limits
 from transforms.plan_files import UNREADABLE_PARQUET, Slice, open_file
 
-__all__ = ["RawBatch", "Unreadable", "decompressed", "read_slice"]
-
-Block = bytes | memoryview
+__all__ = ["RawBatch", "Unreadable", "read_slice"]
 
 _MANY_RUNS = 256
-_CACHED = 1 << 19
-_HARMLESS_BYTES = 64 << 20
-_MOST_RECORDS = 1 << 19
-_NEWLINE, _QUOTE = ord("\n"), ord('"')
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NEWLINE = ord("\n")
 _BLANKS = b" \r\n"
 """What a line may hold and be no record; a tab is a field's end."""
 
@@ -65,28 +59,6 @@ class RawBatch:
         return len(self.table) + len(self.unreadable)
 
 
-@contextlib.contextmanager
-def decompressed(stream: IO[bytes], compression: str) -> Iterator[Any]:
-    """The stream's plain bytes."""
-    if compression == "none":
-        yield stream
-    else:
-        with pa.CompressedInputStream(pa.PythonFile(stream, "r"), compression) as plain:
-            yield plain
-
-
-@dataclass(frozen=True)
-class _TooLong:
-    """A record that was passed over because it is longer than allowed: its bytes, and the line ends among them."""
-
-    size: int
-    lines: int
-
-
-class _Refused(Exception):
-    """Nothing more is read of a file: reason code and message."""
-
-
 def read_slice(piece: Slice, source: Source, limits: Limits) -> Iterator[RawBatch]:
     """Raw records of a slice, about ``limits.slice`` at once; what is over a limit is set aside unread."""
     position = piece.first_position
@@ -97,12 +69,12 @@ def read_slice(piece: Slice, source: Source, limits: Limits) -> Iterator[RawBatc
         yield _parquet(piece)
         return
     try:
-        for block in _portions(_blocks(piece, source, limits), source):
-            if isinstance(block, _TooLong):
-                yield _aside(position, "record_too_large", limits.too_long(block.size))
-                position += block.lines
+        for found in blocks_of(piece, source, limits):
+            if isinstance(found, TooLong):
+                yield _aside(position, "record_too_large", limits.too_long(found.size))
+                position += found.lines
                 continue
-            lines = _line_starts(block, source)
+            block, lines = found
             delimited = source.format in ("csv", "tsv")
             if delimited:
                 skip = source.columns is None and position == 1
@@ -116,8 +88,8 @@ def read_slice(piece: Slice, source: Source, limits: Limits) -> Iterator[RawBatc
                 batch = _exploded(batch, source.records) if source.records else batch
             yield batch
             # A quoted field may hold line ends; elsewhere a record ends with its line.
-            position += _line_ends(block) if delimited else len(lines) - 1
-    except _Refused as refused:
+            position += line_ends(block) if delimited else len(lines) - 1
+    except Refused as refused:
         yield _aside(position, *refused.args)
     except (OSError, EOFError) as error:
         fix = f"the file ends or breaks here ({error}); have it delivered again"
@@ -129,163 +101,6 @@ _NOTHING = pa.table({POSITION: pa.array([], pa.int64()), "record": pa.array([], 
 
 def _aside(position: int, reason: str, message: str) -> RawBatch:
     return RawBatch(_NOTHING, (Unreadable(position, reason, message, b""),))
-
-
-def _blocks(piece: Slice, source: Source, limits: Limits) -> Iterator[Block | _TooLong]:
-    """The slice's bytes, cut at record ends where the format allows it."""
-    with open_file(piece.path) as stream:
-        if piece.compression == "none":
-            stream.seek(piece.start)
-            size = piece.end - piece.start
-            if source.format == "json" or size <= limits.slice + limits.record:
-                block = _read_exactly(stream, size)
-                yield _without_mark(block) if piece.start == 0 else block
-                return
-            yield from _cut(_Rest(stream, size), source, limits, marked=piece.start == 0)
-            return
-        with decompressed(stream, piece.compression) as plain:
-            counted = _Expanding(plain, piece.end, limits)
-            if source.format != "json":
-                yield from _cut(counted, source, limits, marked=True)
-                return
-            document = counted.read(limits.document + 1)
-            if len(document) > limits.document:
-                raise _Refused("document_too_large", limits.too_large("document", None))
-            yield _without_mark(document)
-
-
-def _portions(blocks: Iterable[Block | _TooLong], source: Source) -> Iterator[Block | _TooLong]:
-    """Blocks cut further where they hold very many records: short lines take more memory mapped than read."""
-    for block in blocks:
-        if isinstance(block, _TooLong) or source.format == "json" or len(block) <= _MOST_RECORDS:
-            yield block
-            continue
-        ends = [*_line_starts(block, source)[_MOST_RECORDS::_MOST_RECORDS].tolist(), len(block)]
-        for start, end in itertools.pairwise([0, *ends]):
-            if end > start:
-                yield block[start:end]
-
-
-def _without_mark(block: Block) -> Block:
-    """The beginning of a file without its byte order mark."""
-    return block[len(_BYTE_ORDER_MARK) :] if block[:3] == _BYTE_ORDER_MARK else block
-
-
-class _Rest:
-    """A stream that ends after so many bytes."""
-
-    def __init__(self, stream: Any, size: int) -> None:
-        self._stream, self._left = stream, size
-
-    def read(self, size: int) -> bytes:
-        block: bytes = self._stream.read(min(size, self._left))
-        self._left -= len(block)
-        return block
-
-
-class _Expanding:
-    """The plain bytes of a compressed stream, refused when they have become too many."""
-
-    def __init__(self, plain: Any, stored: int, limits: Limits) -> None:
-        self._plain, self._stored, self._limits = plain, stored, limits
-        self._read = 0
-
-    def read(self, size: int) -> bytes:
-        block: bytes = self._plain.read(size)
-        self._read += len(block)
-        if self._read > max(_HARMLESS_BYTES, self._limits.expansion * self._stored):
-            message = self._limits.too_dense(self._stored, self._read)
-            raise _Refused("expands_too_much", message)
-        return block
-
-
-def _cut(
-    stream: Any, source: Source, limits: Limits, *, marked: bool
-) -> Iterator[Block | _TooLong]:
-    """Blocks of whole records of a stream, which may begin with a byte order mark; of a record that is too long only
-    the length is kept.
-    """
-    quoted = source.format in ("csv", "tsv") and source.quoting
-    rest, skipped, lines, quotes = b"", 0, 0, 0
-    while block := stream.read(limits.slice):
-        if marked:
-            block, marked = bytes(_without_mark(block)), False
-        if skipped:
-            end = _record_end(block, quotes if quoted else 0, source)
-            passed = block[: end or len(block)]
-            skipped += len(passed)
-            lines += passed.count(b"\n")
-            quotes += passed.count(b'"')
-            if not end:
-                continue
-            yield _TooLong(skipped, lines)
-            skipped, block = 0, block[end:]
-        block = rest + block if rest else block
-        end = int(_line_starts(block, source)[-1])
-        rest = block[end:]
-        if end:
-            yield block[:end]
-        if len(rest) > limits.record:
-            skipped, lines, quotes = len(rest), rest.count(b"\n"), rest.count(b'"')
-            rest = b""
-    if skipped:
-        yield _TooLong(skipped, lines)
-    elif rest:
-        yield rest
-
-
-def _record_end(block: Block, quotes: int, source: Source) -> int:
-    """Where the record ends that began before the block, with so many quotes; 0 if it goes on."""
-    data = np.frombuffer(block, np.uint8)
-    ends = _places(data, _NEWLINE) + 1
-    if source.format in ("csv", "tsv") and source.quoting:
-        ends = ends[(quotes + np.searchsorted(_places(data, _QUOTE), ends)) % 2 == 0]
-    return int(ends[0]) if len(ends) else 0
-
-
-def _read_exactly(stream: Any, size: int) -> memoryview:
-    """The next bytes, fewer at the end of the file, in memory of numpy's: it asks for huge pages, and
-    to touch thousands of small ones takes longer than the reading.
-    """
-    block = np.empty(size, np.uint8).data
-    read = 0
-    while read < size and (taken := stream.readinto(block[read:])):
-        read += taken
-    return block[:read]
-
-
-def _line_starts(block: Block, source: Source) -> np.ndarray:
-    """Offsets of record starts, and of the end of the last whole record (int64, at least one)."""
-    data = np.frombuffer(block, np.uint8)
-    ends = _places(data, _NEWLINE) + 1
-    if source.format in ("csv", "tsv") and source.quoting:
-        quotes = _places(data, _QUOTE)
-        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
-    return np.concatenate(([0], ends))
-
-
-def _line_ends(block: Block) -> int:
-    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
-
-
-def _places(data: np.ndarray, value: int) -> np.ndarray:
-    r"""Indices of a byte that is rare; eight are looked at in one go, in the processor's cache.
-
-    >>> _places(np.frombuffer(b"a\nbc\n", np.uint8), 10)
-    array([1, 4])
-    """
-    mask = np.zeros(_CACHED, bool)
-    words = mask.view(np.uint64)
-    at, hits = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
-    for start in range(0, len(data), _CACHED):
-        piece = data[start : start + _CACHED]
-        np.equal(piece, value, out=mask[: len(piece)])
-        mask[len(piece) :] = False
-        some = np.flatnonzero(words != 0)
-        at.append(some + start // 8)
-        hits.append(words[some])
-    bytes_hit = np.flatnonzero(np.concatenate(hits).view(np.uint8))
-    return np.concatenate(at)[bytes_hit // 8] * 8 + bytes_hit % 8
 
 
 def _with_last_line(starts: np.ndarray, block: Block) -> np.ndarray:

@@ -1,0 +1,230 @@
+"""Blocks: the bytes of a slice, cut at record ends, as much of them at once as may be held in memory.
+
+A record that is longer than allowed is passed over in the stream; only its length is kept. A compressed file is read no
+further when it has become many times larger than it looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+
+from contracts.sources import Source
+from transforms.limits import Limits
+from transforms.plan_files import Slice, open_file
+
+__all__ = ["Block", "Refused", "TooLong", "blocks_of", "decompressed", "line_ends"]
+
+Block = bytes | memoryview
+
+_CACHED = 1 << 19
+_HARMLESS_BYTES = 64 << 20
+_MOST_RECORDS = 1 << 19
+_NEWLINE, _QUOTE = ord("\n"), ord('"')
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@contextlib.contextmanager
+def decompressed(stream: IO[bytes], compression: str) -> Iterator[Any]:
+    """The stream's plain bytes."""
+    if compression == "none":
+        yield stream
+    else:
+        with pa.CompressedInputStream(pa.PythonFile(stream, "r"), compression) as plain:
+            yield plain
+
+
+@dataclass(frozen=True)
+class TooLong:
+    """A record that was passed over because it is longer than allowed: its bytes, and the line ends among them."""
+
+    size: int
+    lines: int
+
+
+class Refused(Exception):
+    """Nothing more is read of a file: reason code and message."""
+
+
+def blocks_of(
+    piece: Slice, source: Source, limits: Limits
+) -> Iterator[tuple[Block, np.ndarray] | TooLong]:
+    """The slice's bytes, cut at record ends where the format allows it, with the record starts of each block.
+
+    About ``limits.slice`` at once, and fewer where they hold very many records, for short lines take more memory mapped
+    than read. Starts are offsets (int64), and the last is the end of the last whole record.
+
+    Raises
+    ------
+    Refused
+        If the rest of the file is not to be read.
+    """
+    for block in _blocks(piece, source, limits):
+        if isinstance(block, TooLong):
+            yield block
+            continue
+        starts = _line_starts(block, source)
+        for first in range(0, len(starts), _MOST_RECORDS):
+            some = starts[first : first + _MOST_RECORDS + 1]
+            end = some[-1] if first + len(some) < len(starts) else len(block)
+            if end > some[0]:
+                yield block[some[0] : end], some - some[0]
+            if end == len(block):
+                break
+
+
+def _blocks(piece: Slice, source: Source, limits: Limits) -> Iterator[Block | TooLong]:
+    with open_file(piece.path) as stream:
+        if piece.compression == "none":
+            stream.seek(piece.start)
+            size = piece.end - piece.start
+            if source.format == "json" or size <= limits.slice + limits.record:
+                block = _read_exactly(stream, size)
+                yield _without_mark(block) if piece.start == 0 else block
+                return
+            yield from _cut(_Rest(stream, size), source, limits, marked=piece.start == 0)
+            return
+        with decompressed(stream, piece.compression) as plain:
+            counted = _Expanding(plain, piece.end, limits)
+            if source.format != "json":
+                yield from _cut(counted, source, limits, marked=True)
+                return
+            document = counted.read(limits.document + 1)
+            if len(document) > limits.document:
+                raise Refused("document_too_large", limits.too_large("document", None))
+            yield _without_mark(document)
+
+
+def _without_mark(block: Block) -> Block:
+    """The beginning of a file without its byte order mark."""
+    return block[len(_BYTE_ORDER_MARK) :] if block[:3] == _BYTE_ORDER_MARK else block
+
+
+class _Rest:
+    """A stream that ends after so many bytes."""
+
+    def __init__(self, stream: Any, size: int) -> None:
+        self._stream, self._left = stream, size
+
+    def read(self, size: int) -> bytes:
+        block: bytes = self._stream.read(min(size, self._left))
+        self._left -= len(block)
+        return block
+
+
+class _Expanding:
+    """The plain bytes of a compressed stream, refused when they have become too many."""
+
+    def __init__(self, plain: Any, stored: int, limits: Limits) -> None:
+        self._plain, self._stored, self._limits = plain, stored, limits
+        self._read = 0
+
+    def read(self, size: int) -> bytes:
+        block: bytes = self._plain.read(size)
+        self._read += len(block)
+        if self._read > max(_HARMLESS_BYTES, self._limits.expansion * self._stored):
+            message = self._limits.too_dense(self._stored, self._read)
+            raise Refused("expands_too_much", message)
+        return block
+
+
+def _reads(stream: Any, size: int, marked: bool) -> Iterator[bytes]:
+    """The stream in pieces; it may give fewer bytes at once than a byte order mark has."""
+    first = b""
+    while marked and len(first) <= len(_BYTE_ORDER_MARK) and (block := stream.read(size)):
+        first += block
+    if first := bytes(_without_mark(first)):
+        yield first
+    while block := stream.read(size):
+        yield block
+
+
+def _cut(stream: Any, source: Source, limits: Limits, *, marked: bool) -> Iterator[Block | TooLong]:
+    """Blocks of whole records of a stream, which may begin with a byte order mark; of a record that is too long only
+    the length is kept.
+    """
+    quoted = source.format in ("csv", "tsv") and source.quoting
+    rest, skipped, lines, quotes = b"", 0, 0, 0
+    for read in _reads(stream, limits.slice, marked):
+        block = read
+        if skipped:
+            end = _record_end(block, quotes if quoted else 0, source)
+            passed = block[: end or len(block)]
+            skipped += len(passed)
+            lines += passed.count(b"\n")
+            quotes += passed.count(b'"')
+            if not end:
+                continue
+            yield TooLong(skipped, lines)
+            skipped, block = 0, block[end:]
+        block = rest + block if rest else block
+        end = int(_line_starts(block, source)[-1])
+        rest = block[end:]
+        if end:
+            yield block[:end]
+        if len(rest) > limits.record:
+            skipped, lines, quotes = len(rest), rest.count(b"\n"), rest.count(b'"')
+            rest = b""
+    if skipped:
+        yield TooLong(skipped, lines)
+    elif rest:
+        yield rest
+
+
+def _record_end(block: Block, quotes: int, source: Source) -> int:
+    """Where the record ends that began before the block, with so many quotes; 0 if it goes on."""
+    data = np.frombuffer(block, np.uint8)
+    ends = _places(data, _NEWLINE) + 1
+    if source.format in ("csv", "tsv") and source.quoting:
+        ends = ends[(quotes + np.searchsorted(_places(data, _QUOTE), ends)) % 2 == 0]
+    return int(ends[0]) if len(ends) else 0
+
+
+def _read_exactly(stream: Any, size: int) -> memoryview:
+    """The next bytes, fewer at the end of the file, in memory of numpy's: it asks for huge pages, and
+    to touch thousands of small ones takes longer than the reading.
+    """
+    block = np.empty(size, np.uint8).data
+    read = 0
+    while read < size and (taken := stream.readinto(block[read:])):
+        read += taken
+    return block[:read]
+
+
+def _line_starts(block: Block, source: Source) -> np.ndarray:
+    """Offsets of record starts, and of the end of the last whole record (int64, at least one)."""
+    data = np.frombuffer(block, np.uint8)
+    ends = _places(data, _NEWLINE) + 1
+    if source.format in ("csv", "tsv") and source.quoting:
+        quotes = _places(data, _QUOTE)
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    return np.concatenate(([0], ends))
+
+
+def line_ends(block: Block) -> int:
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
+
+
+def _places(data: np.ndarray, value: int) -> np.ndarray:
+    r"""Indices of a byte that is rare; eight are looked at in one go, in the processor's cache.
+
+    >>> _places(np.frombuffer(b"a\nbc\n", np.uint8), 10)
+    array([1, 4])
+    """
+    mask = np.zeros(_CACHED, bool)
+    words = mask.view(np.uint64)
+    at, hits = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    for start in range(0, len(data), _CACHED):
+        piece = data[start : start + _CACHED]
+        np.equal(piece, value, out=mask[: len(piece)])
+        mask[len(piece) :] = False
+        some = np.flatnonzero(words != 0)
+        at.append(some + start // 8)
+        hits.append(words[some])
+    bytes_hit = np.flatnonzero(np.concatenate(hits).view(np.uint8))
+    return np.concatenate(at)[bytes_hit // 8] * 8 + bytes_hit % 8
