@@ -70,6 +70,8 @@ identity, not fewer personas.
 - Personas are chains of first order. Where the last two touchpoints say more of the next, one chain of second order predicts better than sorted
   journeys do (ecom; the journeys of completejourney, but not its customers). That alone is not taken for kinds: null worlds with
   such memory (`null_memory`) have no structure.
+- Personas that differ in what they touch, not in what order (`composition`), are the hardest to count: too few are found at 10,000 journeys, and
+  at 20,000 they may be cut another way after 5% more data. Nearly all firm journeys that changed persona are of that family.
 - First-order families favour chains; the scripts do not, and are found best of all.
 """
 
