@@ -17,15 +17,12 @@ import pyarrow as pa
 from contracts.sources import Source
 from transforms.limits import Limits
 from transforms.plan_files import Slice, open_file
+from transforms.record_ends import Block, is_quoted, record_ends
 
-__all__ = ["Block", "Refused", "TooLong", "blocks_of", "decompressed", "line_ends"]
+__all__ = ["Refused", "TooLong", "blocks_of", "decompressed", "line_ends"]
 
-Block = bytes | memoryview
-
-_CACHED = 1 << 19
 _HARMLESS_BYTES = 64 << 20
 _MOST_RECORDS = 1 << 19
-_NEWLINE, _QUOTE = ord("\n"), ord('"')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -68,7 +65,7 @@ def blocks_of(
         if isinstance(block, TooLong):
             yield block
             continue
-        starts = _line_starts(block, source)
+        starts = _line_starts(block, is_quoted(source))
         for first in range(0, len(starts), _MOST_RECORDS):
             some = starts[first : first + _MOST_RECORDS + 1]
             end = some[-1] if first + len(some) < len(starts) else len(block)
@@ -148,12 +145,13 @@ def _cut(stream: Any, source: Source, limits: Limits, *, marked: bool) -> Iterat
     """Blocks of whole records of a stream, which may begin with a byte order mark; of a record that is too long only
     the length is kept.
     """
-    quoted = source.format in ("csv", "tsv") and source.quoting
+    quoted = is_quoted(source)
     rest, skipped, lines, quotes = b"", 0, 0, 0
     for read in _reads(stream, limits.slice, marked):
         block = read
         if skipped:
-            end = _record_end(block, quotes if quoted else 0, source)
+            ends = record_ends(block, quoted, quotes)
+            end = int(ends[0]) if len(ends) else 0
             passed = block[: end or len(block)]
             skipped += len(passed)
             lines += passed.count(b"\n")
@@ -163,7 +161,7 @@ def _cut(stream: Any, source: Source, limits: Limits, *, marked: bool) -> Iterat
             yield TooLong(skipped, lines)
             skipped, block = 0, block[end:]
         block = rest + block if rest else block
-        end = int(_line_starts(block, source)[-1])
+        end = int(_line_starts(block, quoted)[-1])
         rest = block[end:]
         if end:
             yield block[:end]
@@ -174,15 +172,6 @@ def _cut(stream: Any, source: Source, limits: Limits, *, marked: bool) -> Iterat
         yield TooLong(skipped, lines)
     elif rest:
         yield rest
-
-
-def _record_end(block: Block, quotes: int, source: Source) -> int:
-    """Where the record ends that began before the block, with so many quotes; 0 if it goes on."""
-    data = np.frombuffer(block, np.uint8)
-    ends = _places(data, _NEWLINE) + 1
-    if source.format in ("csv", "tsv") and source.quoting:
-        ends = ends[(quotes + np.searchsorted(_places(data, _QUOTE), ends)) % 2 == 0]
-    return int(ends[0]) if len(ends) else 0
 
 
 def _read_exactly(stream: Any, size: int) -> memoryview:
@@ -196,35 +185,11 @@ def _read_exactly(stream: Any, size: int) -> memoryview:
     return block[:read]
 
 
-def _line_starts(block: Block, source: Source) -> np.ndarray:
+def _line_starts(block: Block, quoted: bool) -> np.ndarray:
     """Offsets of record starts, and of the end of the last whole record (int64, at least one)."""
-    data = np.frombuffer(block, np.uint8)
-    ends = _places(data, _NEWLINE) + 1
-    if source.format in ("csv", "tsv") and source.quoting:
-        quotes = _places(data, _QUOTE)
-        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
-    return np.concatenate(([0], ends))
+    return np.concatenate(([0], record_ends(block, quoted)))
 
 
 def line_ends(block: Block) -> int:
-    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
-
-
-def _places(data: np.ndarray, value: int) -> np.ndarray:
-    r"""Indices of a byte that is rare; eight are looked at in one go, in the processor's cache.
-
-    >>> _places(np.frombuffer(b"a\nbc\n", np.uint8), 10)
-    array([1, 4])
-    """
-    mask = np.zeros(_CACHED, bool)
-    words = mask.view(np.uint64)
-    at, hits = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
-    for start in range(0, len(data), _CACHED):
-        piece = data[start : start + _CACHED]
-        np.equal(piece, value, out=mask[: len(piece)])
-        mask[len(piece) :] = False
-        some = np.flatnonzero(words != 0)
-        at.append(some + start // 8)
-        hits.append(words[some])
-    bytes_hit = np.flatnonzero(np.concatenate(hits).view(np.uint8))
-    return np.concatenate(at)[bytes_hit // 8] * 8 + bytes_hit % 8
+    """How many lines end in the block."""
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))

@@ -27,6 +27,7 @@ from contracts.config import Config
 from contracts.errors import InputError
 from contracts.sources import Source
 from transforms.limits import Limits
+from transforms.record_ends import is_quoted, record_ends
 
 __all__ = [
     "UNREADABLE_PARQUET",
@@ -159,7 +160,7 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
     source = config.sources[file.source]
     compression = _compression(source, file.path)
     cuttable = _is_cuttable(source, file.path)
-    quoted = source.format in ("csv", "tsv") and source.quoting
+    quoted = is_quoted(source)
     limits = Limits.of(config.lake)
     digest = hashlib.sha256()
     cuts = [(0, 1)]
@@ -169,7 +170,7 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
             digest.update(block)
             if cuttable:
                 if position + len(block) - cuts[-1][0] > limits.slice:
-                    cut = _cut_within(block, quotes if quoted else 0, quoted)
+                    cut = _cut_within(block, quotes, quoted)
                     if cut:
                         cuts.append((position + cut, lines + block.count(b"\n", 0, cut) + 1))
                 lines += block.count(b"\n")
@@ -198,13 +199,10 @@ def plan_file(file: SourceFile, config: Config) -> PlannedFile:
 
 def _cut_within(block: bytes, quotes_before: int, quoted: bool) -> int:
     """Offset just after the first line end in the block that ends a record; 0 if there is none."""
-    offset, quotes = 0, quotes_before
-    while end := block.find(b"\n", offset) + 1:
-        quotes += block.count(b'"', offset, end) if quoted else 0
-        if quotes % 2 == 0:
-            return end
-        offset = end
-    return 0
+    if not quoted:
+        return block.find(b"\n") + 1
+    ends = record_ends(block, quoted, quotes_before)
+    return int(ends[0]) if len(ends) else 0
 
 
 def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ...]:

@@ -24,9 +24,10 @@ from contracts.sources import Source
 from contracts.sql_text import literal
 from models.engine import query
 from models.source_sql import PLACE, POSITION
-from transforms.blocks import Block, Refused, TooLong, blocks_of, line_ends
+from transforms.blocks import Refused, TooLong, blocks_of, line_ends
 from transforms.limits import Limits
 from transforms.plan_files import UNREADABLE_PARQUET, Slice, open_file
+from transforms.record_ends import Block
 
 __all__ = ["RawBatch", "Unreadable", "read_slice"]
 

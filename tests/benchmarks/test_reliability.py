@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 
-from benchmarks.deliveries import broken_files, configure
+import pytest
+
+from benchmarks.deliveries import broken_files, configure, logged, start_run, write_log
 from benchmarks.splits import deal
 from contracts.lake import DataFile, Lake, Manifest
 
@@ -51,6 +54,28 @@ def test_what_is_missing_or_changed_in_the_published_version_is_seen(tmp_path: P
         "versions/000002/footpath.duckdb has changed",
         "versions/000002/report/index.html is missing",
     ]
+
+
+def test_nothing_is_forked_from_a_process_with_threads(tmp_path: Path):
+    """A child would have their locks and not them."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        with pytest.raises(RuntimeError, match="a fork would not be sound, there are threads"):
+            start_run(configure(tmp_path))
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_log_holds_the_trials_that_count(tmp_path: Path):
+    """Each is there as soon as it is over; without a file there were none."""
+    log = tmp_path / "log.jsonl"
+    assert logged(log) == []
+    write_log(log, {"seed": 1})
+    write_log(log, {"seed": 2, "problems": ["events differ"]})
+    assert logged(log) == [{"seed": 1}, {"seed": 2, "problems": ["events differ"]}]
 
 
 def publish(warehouse: Path, name: str) -> None:
