@@ -348,18 +348,17 @@ def _held_out(work: Path, example: str) -> _Result:
     ):
         ids = customers.ids if units_are == "customers" else corpus.journey_ids
         # A journey's fold is its customer's: nobody is judged by what was learnt from themselves.
-        numbers = hash_numbers(customers.ids)
-        numbers = numbers if units_are == "customers" else numbers[customers.of]
+        own = numbers if units_are == "customers" else numbers[customers.of]
         counts = sp.csr_array(rows @ count_moves(corpus))[:, moves]
         units = Units(
             counts,
             np.ones(len(ids), np.int64),
-            numbers,
+            own,
             space.origins[moves],
             np.flatnonzero(moves),
         )
         ngrams = sp.csr_array(rows @ count_ngrams(corpus))
-        fold = numbers % np.uint64(_FOLDS)
+        fold = own % np.uint64(_FOLDS)
         told = {k: np.zeros((3, len(customers.ids))) for k in _HELD_OUT_SIZES}
         of = np.arange(len(ids)) if units_are == "customers" else customers.of
         for held_out in range(_FOLDS):
