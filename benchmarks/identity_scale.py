@@ -136,10 +136,10 @@ def footpath(work: Path) -> dict[str, float]:
     from models.links import link_events
     from models.refused_values import REFUSED
     from models.shared_devices import CustomersByTime, assign, named
-    from transforms.kernel import set_up_memory
     from transforms.link_files import LinkFiles, write_links
+    from transforms.process import set_up_process
 
-    set_up_memory()
+    set_up_process()
     (work / "links").mkdir(exist_ok=True)
 
     def link_file(path: Path) -> int:

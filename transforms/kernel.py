@@ -10,9 +10,6 @@ runner's own interface while a job runs, and in the table `runs` afterwards.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,21 +17,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-__all__ = ["COUNTERS", "Kernel", "count", "set_up_memory"]
+from transforms.process import set_up_process
+
+__all__ = ["COUNTERS", "Kernel", "count"]
 
 COUNTERS = "footpath"
 """Namespace of footpath's counters in Beam."""
 
-_YIELD_S = 0.0005
 _AHEAD = 8
 """Elements for each thread that may be under way: so many short ones are done while another thread is at a long one."""
-_KEPT_BYTES = 256 << 20
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def count(name: str, increment: int) -> None:
@@ -77,20 +72,6 @@ class Kernel(beam.PTransform):
         return elements | pardo
 
 
-def set_up_memory() -> None:
-    """Have this process's memory managed for kernels.
-
-    Of Arrow's allocators the one is used that gives memory back soonest, and is no slower here. glibc keeps large
-    blocks for the next kernel: to get fresh ones cleared by the system takes longer than to fill them. Other C
-    libraries keep to their ways.
-    """
-    pa.set_memory_pool(pa.system_memory_pool())
-    with contextlib.suppress(AttributeError):
-        set_option = ctypes.CDLL(None).mallopt
-        set_option(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        set_option(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-
-
 class _KernelDoFn(beam.DoFn):
     def __init__(self, function: Callable[..., Iterable[Any]], threads: int) -> None:
         self._function = function
@@ -100,10 +81,8 @@ class _KernelDoFn(beam.DoFn):
         self._elements, self._seconds = 0, 0.0
 
     def setup(self) -> None:
-        set_up_memory()
+        set_up_process()
         if self._threads > 1:
-            # A kernel that comes back from Arrow or DuckDB waits so long for another to yield the lock.
-            sys.setswitchinterval(_YIELD_S)
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="kernel")
 
     def start_bundle(self) -> None:
