@@ -17,14 +17,15 @@ __all__ = ["footpath"]
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.loaded"])
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "FOOTPATH_KEY": "a key for tests"}
 
 
 def footpath(*arguments: str, cwd: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
     """What a command says and how it ends."""
     with tempfile.TemporaryDirectory() as folder:
         told = [Path(folder, name) for name in ("stdout", "stderr")]
-        process = _FORKS.Process(target=_command, args=(arguments, cwd, told))
+        process = _FORKS.Process(
+            target=_command, args=(arguments, cwd, told, os.environ["FOOTPATH_KEY"])
+        )
         process.start()
         process.join()
         said = [path.read_text("utf-8") for path in told]
@@ -32,13 +33,13 @@ def footpath(*arguments: str, cwd: Path, expect: int = 0) -> subprocess.Complete
     return subprocess.CompletedProcess(arguments, expect, *said)
 
 
-def _command(arguments: tuple[str, ...], cwd: Path, told: list[Path]) -> None:
+def _command(arguments: tuple[str, ...], cwd: Path, told: list[Path], key: str) -> None:
     from footpath.cli import main
 
     for number, path in enumerate(told, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     os.environ.clear()
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update({"PATH": "/usr/bin:/bin", "FOOTPATH_KEY": key})
     os.chdir(cwd)
     sys.argv = ["footpath", *arguments]
     main()

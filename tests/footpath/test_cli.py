@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
@@ -63,7 +64,11 @@ def imported(*arguments: str, cwd: Path) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", code + "from footpath.cli import main; main()", *arguments],
         cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "FOOTPATH_KEY": "a key for tests"},
+        env={
+            "PYTHONPATH": str(ROOT),
+            "PATH": "/usr/bin:/bin",
+            "FOOTPATH_KEY": os.environ["FOOTPATH_KEY"],
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -234,6 +239,7 @@ def test_order_of_files_and_lines_does_not_matter(project: Path, raw: Path, tmp_
     assert digests(run_everything(tmp_path, raw)) == digests(project)
 
 
+@pytest.mark.engine
 def test_a_day_alone_is_read_by_its_date(project: Path, raw: Path, tmp_path: Path) -> None:
     """Days one after the other, the latest first, give what all days together give; the same day
     again does nothing, and a day without a file is an error that names it.
@@ -262,6 +268,7 @@ def test_a_day_alone_is_read_by_its_date(project: Path, raw: Path, tmp_path: Pat
     assert json.loads(status)["version"] == 2
 
 
+@pytest.mark.engine
 def test_number_of_threads_does_not_matter(project: Path, raw: Path, tmp_path: Path) -> None:
     """One kernel at a time gives the same digests as one a core."""
     other = run_everything(tmp_path, raw, "--", "--kernel_threads=1")

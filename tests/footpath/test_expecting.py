@@ -7,8 +7,6 @@ import logging
 import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from contracts.loading import load_config
 from footpath.expecting import import_library, validate
 from footpath.running import STAGES, run_stages
 from sql.check import CheckResult
+from tests.commands import footpath
 from tests.spine import PRESETS, add_files, raw_files
 
 ROOT = Path(__file__).parents[2]
@@ -158,15 +157,7 @@ def test_a_critical_expectation_stops_publication_and_the_last_version_is_served
     order = json.loads(next((tmp_path / "data" / "store").iterdir()).read_text().splitlines()[0])
     order |= {"id": 424242, "total_price": "1000000.00", "current_total_price": "1000000.00"}
     (tmp_path / "data" / "store" / "late.jsonl").write_text(json.dumps(order), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "footpath.cli", "run"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "FOOTPATH_KEY": os.environ["FOOTPATH_KEY"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 5, done.stderr
+    done = footpath("run", cwd=tmp_path, expect=5)
     assert "events: value max to be between (max_value 99000)" in done.stderr
     assert "found 1000000" in done.stderr
     assert database.read_bytes() == before
