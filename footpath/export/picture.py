@@ -1,8 +1,8 @@
-"""The map as a picture: stages across; touchpoints by channel, satisfaction, pain points and rates down.
+"""The map as a picture: stages across; touchpoints by channel, experience, pain points and rates down.
 
 One figure is laid out in inches and saved as SVG, PNG or PDF; equal databases give equal bytes. A bar is
-a touchpoint's volume; a red number is the rank of the finding that names the place; the curve is the mean satisfaction
-of a stage with its 95% interval, and has a gap where nobody answered.
+a touchpoint's volume; a red number is the rank of the finding that names the place; the curve is the experience
+of a stage with its 95% interval (``sql/export/stages.sql``), and has a gap where nobody answered.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _TITLE, _HEAD, _LINE, _PAD = 0.75, 0.42, 0.21, 0.16
 _CURVE, _RATES = 1.35, 0.8
 _TOUCHPOINTS_SHOWN = 5
 _FINDINGS_SHOWN = 2
+_FELT_BY = {"satisfaction": "answers", "no call for help": "journeys", "stay on": "visits"}
 _INK, _SOFT, _RULE, _BAND, _BAR, _CURVE_INK, _PAIN = (
     "#1d2733", "#5f6b78", "#d5dbe1", "#eef2f6", "#b9d3ea", "#1f6f8b", "#b3261e",
 )  # fmt: skip
@@ -94,8 +95,9 @@ def _draw(content: Content) -> Figure:
                 axes, _left(number), top + _PAD / 2, _cells(content, stage["stage"], channel), most
             )
         top += heights[channel]
-    _row(axes, top, _CURVE, width, "Satisfaction\n95% interval", False)
-    _curve(axes, top, stages)
+    signal = stages[0]["signal"] if stages else "satisfaction"
+    _row(axes, top, _CURVE, width, f"Experience\n{signal}", False)
+    _curve(axes, top, stages, signal)
     top += _CURVE
     _row(axes, top, pain_height, width, "Pain points", True)
     for number, stage in enumerate(stages):
@@ -180,8 +182,8 @@ def _cell(axes: Axes, left: float, top: float, cells: Sequence[Row], most: int) 
               color=_SOFT, size=8)  # fmt: skip
 
 
-def _curve(axes: Axes, top: float, stages: Sequence[Row]) -> None:
-    """Mean satisfaction 0..1 by stage; a line joins neighbours that have answers."""
+def _curve(axes: Axes, top: float, stages: Sequence[Row], signal: str) -> None:
+    """The experience, 0..1, by stage; a line joins neighbours of which it is known."""
     bottom, span = top + _CURVE - 0.38, _CURVE - 0.62
 
     def height(score: float) -> float:
@@ -193,19 +195,19 @@ def _curve(axes: Axes, top: float, stages: Sequence[Row]) -> None:
     before: tuple[float, float] | None = None
     for number, stage in enumerate(stages):
         middle = _left(number) + _COLUMN / 2
-        if not stage["csat_answers"]:
+        if stage["felt"] is None:
             _text(axes, middle, bottom + 0.2, "nobody answered", color=_SOFT, size=7.5, ha="center")
             before = None
             continue
-        at = middle, height(stage["csat"])
+        at = middle, height(stage["felt"])
         if before:
             axes.plot(*zip(before, at, strict=True), color=_CURVE_INK, lw=1.8)
-        if stage["csat_low"] is not None:
-            ends = height(stage["csat_low"]), height(stage["csat_high"])
+        if stage["felt_low"] is not None:
+            ends = height(stage["felt_low"]), height(stage["felt_high"])
             axes.plot([middle] * 2, ends, color=_CURVE_INK, lw=5, alpha=0.3, solid_capstyle="butt")
         axes.plot(*at, "o", color=_CURVE_INK, ms=6)
-        _text(axes, middle + 0.1, at[1] - 0.15, f"{stage['csat']:.2f}", size=8.5, weight="bold")
-        _text(axes, middle, bottom + 0.2, f"{stage['csat_answers']:,} answers", color=_SOFT, size=7.5,
+        _text(axes, middle + 0.1, at[1] - 0.15, f"{stage['felt']:.2f}", size=8.5, weight="bold")
+        _text(axes, middle, bottom + 0.2, f"{stage['felt_by']:,} {_FELT_BY[signal]}", color=_SOFT, size=7.5,
               ha="center")  # fmt: skip
         before = at
 
