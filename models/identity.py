@@ -161,7 +161,8 @@ def _resolve(
     pool: Executor,
 ) -> Resolution:
     met = combine(links, namespaces, pool)
-    kind, nodes, hashes, namespace = met.of_link, met.nodes, met.hashes, met.namespace
+    pa.default_memory_pool().release_unused()  # by far the most was for a while only
+    kind, nodes, hashes, namespace, row = met.of_link, met.nodes, met.hashes, met.namespace, met.row
     sizes = np.bincount(namespace, minlength=len(namespaces)).tolist()
     measures = pool.map(  # meanwhile
         lambda function, values: collect(function, len(hashes) + 1, nodes, [values])[:-1],
@@ -191,13 +192,16 @@ def _resolve(
     events_of = np.zeros(0, np.int64)
     if found.fate.any() or len(found.refusals.left) or len(refused):
         events_of = collect(np.add, found.count + 1, [label], [met.events])
-    blocks = np.array_split(kind, 1 + len(kind) // _BLOCK_LINKS)
-    of_links = pool.map(lambda kinds: customers[kinds], blocks)
+    del met  # times of combinations
+    of_links = np.empty(len(kind), np.uint64)
+    starts = range(0, len(kind), _BLOCK_LINKS)
+    blocks = [slice(start, start + _BLOCK_LINKS) for start in starts]
+    list(pool.map(lambda at: np.take(customers, kind[at], out=of_links[at]), blocks))
     return Resolution(
-        np.concatenate(list(of_links)),
+        of_links,
         tuple(namespaces),
         namespace,
-        met.row,
+        row,
         hashes,
         customer,
         first,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -227,7 +226,6 @@ def run_stage(run: Run, stage: Stage) -> bool:
     try:
         with PeakMemory() as peak:
             facts = {} if entry["skipped"] else stage.execute(run)
-        gc.collect()  # Beam's pipelines hold on to themselves
         pa.default_memory_pool().release_unused()  # the next stage has other uses for it
     except BaseException as error:
         # What others raise may quote a record, which no file may hold.

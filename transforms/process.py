@@ -12,22 +12,20 @@ __all__ = ["set_up_process"]
 
 _YIELD_S = 0.0005
 _KEPT_BYTES = 256 << 20
-_ARENAS = 2
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def set_up_process() -> None:
     """Have memory managed, and the interpreter's lock passed on, as kernels need it.
 
     Of Arrow's allocators the one is used that gives memory back soonest, and is no slower here. glibc keeps large
-    blocks for the next kernel: to get fresh ones cleared by the system takes longer than to fill them; and it keeps
-    them in two places for all threads, not in one for each. Other C libraries keep to their ways. A thread that comes
-    back from Arrow, numpy or DuckDB waits half a millisecond for another to yield the lock, not five.
+    blocks for the next kernel: to get fresh ones cleared by the system takes longer than to fill them. Other C
+    libraries keep to their ways. A thread that comes back from Arrow, numpy or DuckDB waits half a millisecond for
+    another to yield the lock, not five.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     with contextlib.suppress(AttributeError):
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, _KEPT_BYTES)
         set_option(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        set_option(_M_ARENA_MAX, _ARENAS)
     sys.setswitchinterval(_YIELD_S)
