@@ -27,7 +27,7 @@ from models.source_sql import PLACE, POSITION
 
 __all__ = ["raw_fields"]
 
-_SAMPLE = 500
+_SAMPLE = 200
 _LONGEST = 1 << 16
 _LEVELS = 6
 _FIELDS = 300

@@ -58,8 +58,8 @@ def test_of_many_records_a_sample_and_of_many_fields_the_most_frequent():
     """The cost of a batch is bounded; the same batch gives the same counts."""
     texts = [json.dumps({"a": 1} | {f"k{'abcdefghij'[n % 10]}{'x' * n}": 1}) for n in range(700)]
     looked, fields = raw_fields(records(*texts))
-    assert looked == 500
-    assert fields["$.a"] == {"number": 500}
+    assert looked == 200
+    assert fields["$.a"] == {"number": 200}
     assert len(fields) <= 300
     assert (looked, fields) == raw_fields(records(*texts))
 
