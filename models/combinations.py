@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.distinct import collect, distinct
+from models.distinct import collect, distinct, in_blocks
 from models.identifier_hashes import combined_hashes
 from models.link_columns import LinkReader, link_hashes
 
@@ -54,7 +54,14 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
         Threads to work on.
     """
     columns = list(pool.map(lambda name: link_hashes(links, name), namespaces))
-    of_link, first = distinct(combined_hashes(columns), pool)
+    together = in_blocks(
+        lambda at: combined_hashes([column[at] for column in columns]),
+        len(columns[0]),
+        np.uint64,
+        pool,
+    )
+    of_link, first = distinct(together, pool)
+    del together
     nodes: list[np.ndarray] = []
     hashes: list[np.ndarray] = []
     rows: list[np.ndarray] = []

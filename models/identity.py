@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from contracts.config import Identity
 from contracts.sql_text import md5_64
 from models.combinations import combine
-from models.distinct import collect
+from models.distinct import collect, in_blocks
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.identifier_hashes import identifier_hash
@@ -119,7 +119,6 @@ class SharedLinks:
     """Number of the identifier."""
 
 
-_BLOCK_LINKS = 1 << 20
 _RULES = ("alone", "oldest", "shared", "says nothing", "split by order")
 _ALONE, _OLDEST = -1, -2
 _RULE_OF_FATE = {SHARED: -3, CROWDED: -4, SPLIT: -5}
@@ -193,10 +192,7 @@ def _resolve(
     if found.fate.any() or len(found.refusals.left) or len(refused):
         events_of = collect(np.add, found.count + 1, [label], [met.events])
     del met  # times of combinations
-    of_links = np.empty(len(kind), np.uint64)
-    starts = range(0, len(kind), _BLOCK_LINKS)
-    blocks = [slice(start, start + _BLOCK_LINKS) for start in starts]
-    list(pool.map(lambda at: np.take(customers, kind[at], out=of_links[at]), blocks))
+    of_links = in_blocks(lambda at: customers[kind[at]], len(kind), np.uint64, pool)
     return Resolution(
         of_links,
         tuple(namespaces),
