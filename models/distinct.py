@@ -164,7 +164,7 @@ def in_blocks(
     ...     in_blocks(lambda at: numbers[at] ** 2, 3, np.int64, pool).tolist()
     [0, 1, 4]
     """
-    whole = np.empty(rows, dtype)
+    whole: np.ndarray = np.empty(rows, dtype)
 
     def make(start: int) -> None:
         at = slice(start, min(start + _BLOCK_ROWS, rows))
