@@ -232,6 +232,30 @@ def test_a_slice_is_shown_and_another_laid_over_it(published: Path, page: Page) 
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_with_a_slice_the_head_counts_it_and_findings_name_whom_they_are_about(
+    browser: Browser, published: Path, report: Path, width: int
+) -> None:
+    """Mobile journeys are counted above the map; what was found in all journeys says so beside them."""
+    with duckdb.connect(str(published), read_only=True) as con:
+        [(mobile, every)] = con.sql(
+            "SELECT count(*) FILTER (device = 'mobile'), count(*) FROM journeys"
+        ).fetchall()
+        [(segment,)] = con.sql("SELECT segment FROM pain_points WHERE rank = 1").fetchall()
+    assert segment == "all"
+    for page in _opened(browser, report, width):
+        lede = page.locator(".lede")
+        card = page.locator(".map" if width == 1280 else ".narrow").locator(".note-card").first
+        expect(lede).to_contain_text(f"on {every:,} journeys")
+        expect(card).not_to_contain_text("All journeys")
+        page.get_by_label("Show").select_option("device=mobile")
+        expect(lede).to_contain_text("Mobile: what")
+        expect(lede).to_contain_text(f"on {mobile:,} of all {every:,} journeys")
+        expect(card).to_contain_text("All journeys")
+        card.click()
+        expect(page.locator("#evidence .eyebrow")).to_contain_text("All journeys")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 def test_planted_pain_and_the_dip_at_support_are_seen_at_once(
     browser: Browser, retailer: Path, width: int
 ) -> None:

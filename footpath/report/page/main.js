@@ -44,8 +44,15 @@ function top() {
 
 function lede() {
   if (!project.journeys) return "No journeys yet. As soon as a source delivers events that belong to a customer, this page fills with what people did.";
-  const customers = sliced("headline", ALL).find((k) => k.measure === "customers")?.value;
-  return `What ${count(customers)} customers did on ${count(project.journeys)} journeys, measured from ${count(project.touchpoints)} touchpoints between ${day(project.first_journey)} and ${day(project.watermark)}.`;
+  const { label, journeys } = slices.get(chosen.slice);
+  const customers = sliced("headline", chosen.slice).find((k) => k.measure === "customers")?.value;
+  const who = customers === undefined ? "what happened" : `what ${plural(customers, subject)} did`;
+  const touchpoints = sliced("map_cells", chosen.slice).reduce((sum, c) => sum + c.touchpoints, 0);
+  const part = (n, whole, one) => chosen.slice === ALL ? plural(n, one) : `${count(n)} of all ${plural(whole, one)}`;
+  const when = chosen.slice === ALL ? ` between ${day(project.first_journey)} and ${day(project.watermark)}` : "";
+  const told = `${chosen.slice === ALL ? who : `${label}: ${who}`} on ${part(journeys, project.journeys, "journey")}, measured from ${part(touchpoints, project.touchpoints, "touchpoint")}${when}.`;
+  const other = chosen.overlay ? slices.get(chosen.overlay) : null;
+  return `${told[0].toUpperCase()}${told.slice(1)}${other ? ` Over it ${other.label}: ${plural(other.journeys, "journey")}.` : ""}${chosen.person ? " Shown is one of them." : ""}`;
 }
 
 /* A key figure in its unit: satisfaction of 100, time in its largest unit. */

@@ -18,9 +18,9 @@ export function kindOf(finding) {
   return KINDS[finding.kind] ?? named(finding.kind);
 }
 
-/** Whom and when a finding is about; empty for everybody at all times. */
+/** Whom and when a finding is about. */
 export function scopeOf(finding) {
-  const who = finding.segment === "all" ? "" : `${named(finding.segment)}: ${named(finding.segment_value)}`;
+  const who = finding.segment === "all" ? "All journeys" : `${named(finding.segment)}: ${named(finding.segment_value)}`;
   const short = (iso) => new Date(`${iso.slice(0, 10)}T00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   const when = finding.begins ? `${short(finding.begins)} to ${finding.ends ? short(finding.ends) : "now"}` : "";
   return [who, when].filter(Boolean).join(" · ");
@@ -44,8 +44,8 @@ export function drawMap(section) {
     ...row("", "heads", stages.map((stage, i) => stageHead(stage, nodes[i]))),
     ...row("What customers do", "actions", stages.map((stage, i) => actions(stage, nodes[i]))),
     ...(signal ? [experienceLabel(signals, signal), experience(nodes, signal)] : []),
-    ...row("Pain points", "pains", stages.map((stage) => notes(stage, (f) => f.kind !== "opportunity"))),
-    ...(findings.some((f) => f.kind === "opportunity") ? row("Opportunities", "pains", stages.map((stage) => notes(stage, (f) => f.kind === "opportunity"))) : []),
+    ...row("Pain points", "pains", stages.map((stage) => notes(stage, (f) => f.kind !== "opportunity")), ofWhom()),
+    ...(findings.some((f) => f.kind === "opportunity") ? row("Opportunities", "pains", stages.map((stage) => notes(stage, (f) => f.kind === "opportunity")), ofWhom()) : []),
     ...channels.flatMap((channel) => row(named(channel), "cells", stages.map((stage) => cell(stage, channel)), channelShare(channel))),
     ...row("Key figures", "figures", stages.map((stage, i) => figures(stage, nodes[i]))),
   );
@@ -202,6 +202,13 @@ function experience(nodes, signal) {
 
 /* Pain points, opportunities, key figures. */
 
+/** Whether something else is shown than all journeys, which findings without a group are about. */
+const isPart = () => chosen.slice !== ALL || Boolean(chosen.overlay);
+
+function ofWhom() {
+  return isPart() ? "of the journeys that each names, not of those chosen above" : null;
+}
+
 function notes(stage, test) {
   const there = findings.filter((f) => f.stage === stage && test(f));
   return el("div", { class: "cell notes" }, there.slice(0, 4).map((f) => el("button", { type: "button", class: `note-card${f.kind === "opportunity" ? " note-good" : ""}`, onclick: () => findingEvidence(f) },
@@ -209,7 +216,7 @@ function notes(stage, test) {
     el("span", { class: "note-kind" }, kindOf(f), f.target ? ` → ${named(f.target)}` : ""),
     el("span", { class: "note-figure" }, el("b", {}, measured(f.unit, f.measured)), f.baseline === null ? "" : ` instead of ${measured(f.unit, f.baseline)}`),
     back(f),
-    scopeOf(f) ? el("small", {}, scopeOf(f)) : null)),
+    isPart() || scopeOf(f) !== "All journeys" ? el("small", {}, scopeOf(f)) : null)),
   there.length > 4 ? el("a", { href: "#findings" }, `${there.length - 4} more`) : null);
 }
 
