@@ -1,5 +1,10 @@
 """The graph as text that other programs read: Mermaid, draw.io, Lucidchart, GraphML, DOT.
 
+A drawing of the graph hangs beside the map, and one of their numbers looks like another that means something
+else: the share of departures that lead to CONVERSION, the end of journeys that converted *there or before*, and
+the map's probability to convert *from there on*. So boxes bear both counts of the map, the ends say in words what
+they are, and every drawing holds `LEGEND`.
+
 References
 ----------
 .. [1] Mermaid, "Flowcharts" and "User journey diagram", https://mermaid.js.org/.
@@ -10,18 +15,40 @@ References
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 from footpath.csv_text import csv_text
 from footpath.export.content import Content, Row
 
-__all__ = ["dot", "drawio", "graphml", "lucidchart", "mermaid_flowchart", "mermaid_journey"]
+__all__ = [
+    "LEGEND",
+    "dot",
+    "drawio",
+    "graphml",
+    "lucidchart",
+    "mermaid_flowchart",
+    "mermaid_journey",
+]
 
+LEGEND = (
+    "A box: visits, and the share of the visits up to a conversion that lead to it, as on the map.",
+    "An arrow: how often journeys went that way, and its share of all departures from there, open journeys left out.",
+    "To CONVERSION lead the ends of journeys that converted, there or before; to convert later is what a box tells.",
+)
+"""What the numbers of a drawing are, for its reader."""
+
+_ENDS = {
+    "CONVERSION": "converted journeys end",
+    "DROP_OFF": "the others end",
+    "OPEN": "not over yet",
+}
+_MERMAID_LEGEND = "fill:#fff,stroke:#999,color:#333,text-align:left"
 _NOBODY_ANSWERED = 3
 _CELLS_SHOWN = 5
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 180, 60, 100, 50
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 70, 100, 50
+_LEGEND_WIDTH = 760
 
 
 def mermaid_journey(content: Content) -> str:
@@ -30,7 +57,7 @@ def mermaid_journey(content: Content) -> str:
     The score is 1 + 4 x the mean satisfaction (0..1) of the touchpoint's answers, rounded; where nobody
     answered it is 3, and the touchpoint's name says so, for Mermaid knows no missing score.
     """
-    lines = ["journey", f"    title {_plain(content.project)}"]
+    lines = ["journey", f"    title {_plain(content.project)}, mean satisfaction from 1 to 5"]
     cells = content.rows["cells"]
     for stage in content.rows["stages"]:
         inside = [cell for cell in cells if cell["stage"] == stage["stage"]]
@@ -44,14 +71,15 @@ def mermaid_journey(content: Content) -> str:
 
 
 def mermaid_flowchart(content: Content) -> str:
-    """Write Mermaid's flowchart: nodes with visits, moves with counts and probabilities."""
+    """Write Mermaid's flowchart: nodes with visits, moves with counts and probabilities, and the legend."""
     ids = _ids(content)
-    lines = ["flowchart LR"]
+    legend = _quoted("<br/>".join((content.project, *LEGEND)))
+    lines = ["flowchart LR", f'    legend["{legend}"]', f"    style legend {_MERMAID_LEGEND}"]
     for name, number in ids.items():
         opened, closed = ("([", "])") if _is_end(content, name) else ("[", "]")
         label = _quoted(_label(content, name, "<br/>"))
         lines.append(f'    n{number}{opened}"{label}"{closed}')
-    for source, target, edge in content.graph.edges(data=True):
+    for source, target, edge in _moves_of(content):
         label = _quoted(_move(edge))
         lines.append(f'    n{ids[source]} -->|"{label}"| n{ids[target]}')
     return "\n".join(lines) + "\n"
@@ -62,14 +90,15 @@ def dot(content: Content) -> str:
     most = _most(content)
     lines = [
         f"digraph {_dot(content.project)} {{",
-        "    rankdir=LR;",
+        f"    rankdir=LR; labelloc=b; labeljust=l; label={_dot_lines((content.project, *LEGEND))};",
+        '    fontname="Helvetica"; fontsize=11;',
         '    node [shape=box, style="rounded", fontname="Helvetica"];',
         '    edge [fontname="Helvetica", fontsize=10];',
     ]
     for name in _ids(content):
         shape = ", shape=ellipse" if _is_end(content, name) else ""
         lines.append(f"    {_dot(name)} [label={_dot(_label(content, name, chr(10)))}{shape}];")
-    for source, target, edge in content.graph.edges(data=True):
+    for source, target, edge in _moves_of(content):
         width = 0.5 + 4.5 * edge["count"] / most
         lines.append(
             f"    {_dot(source)} -> {_dot(target)} [label={_dot(_move(edge))}, penwidth={width:.2f}];"
@@ -93,17 +122,23 @@ def drawio(content: Content) -> str:
     _inside(root, "mxCell", id=0)
     _inside(root, "mxCell", id=1, parent=0)
     ids = _ids(content)
-    for name, (column, row) in _places(content).items():
+    places = _places(content)
+    for name, (column, row) in places.items():
         arc = 50 if _is_end(content, name) else 12
         cell = _inside(
             root, "mxCell", id=f"n{ids[name]}", value=_label(content, name, "\n"), vertex=1, parent=1,
             style=f"rounded=1;arcSize={arc};whiteSpace=wrap;",
         )  # fmt: skip
         x, y = column * (_WIDTH + _GAP_X), row * (_HEIGHT + _GAP_Y)
-        geometry = _inside(cell, "mxGeometry", x=x, y=y, width=_WIDTH, height=_HEIGHT)
-        geometry.set("as", "geometry")
+        _place(cell, x, y, _WIDTH, _HEIGHT)
+    legend = _inside(
+        root, "mxCell", id="legend", value="\n".join(LEGEND), vertex=1, parent=1,
+        style="align=left;verticalAlign=top;whiteSpace=wrap;strokeColor=none;fillColor=none;",
+    )  # fmt: skip
+    below = (1 + max(row for _, row in places.values())) * (_HEIGHT + _GAP_Y)
+    _place(legend, 0, below, _LEGEND_WIDTH, _HEIGHT)
     most = _most(content)
-    for number, (source, target, edge) in enumerate(content.graph.edges(data=True)):
+    for number, (source, target, edge) in enumerate(_moves_of(content)):
         width = 1 + 5 * edge["count"] / most
         cell = _inside(
             root, "mxCell", id=f"e{number}", value=_move(edge), edge=1, parent=1,
@@ -127,7 +162,9 @@ def lucidchart(content: Content) -> str:
         block = "Terminator" if _is_end(content, name) else "Process"
         text = _label(content, name, "\n")
         rows.append((number, block, "Flowchart Shapes", 1, "", "", "", "", "", text))
-    for source, target, edge in content.graph.edges(data=True):
+    legend = "\n".join(LEGEND)
+    rows.append((len(rows) + 1, "Process", "Flowchart Shapes", 1, "", "", "", "", "", legend))
+    for source, target, edge in _moves_of(content):
         ends = shapes[source], shapes[target]
         rows.append((len(rows) + 1, "Line", "", 1, "", *ends, "None", "Arrow", _move(edge)))
     return csv_text(header, rows)
@@ -136,6 +173,10 @@ def lucidchart(content: Content) -> str:
 def _inside(outer: ElementTree.Element, tag: str, /, **attributes: Any) -> ElementTree.Element:
     told = {name: str(value) for name, value in attributes.items()}
     return ElementTree.SubElement(outer, tag, told)
+
+
+def _place(cell: ElementTree.Element, x: int, y: int, width: int, height: int) -> None:
+    _inside(cell, "mxGeometry", x=x, y=y, width=width, height=height).set("as", "geometry")
 
 
 def _most(content: Content) -> int:
@@ -174,8 +215,21 @@ def _is_end(content: Content, name: str) -> bool:
 
 
 def _label(content: Content, name: str, newline: str) -> str:
-    visits = content.graph.nodes[name].get("visits")
-    return name if visits is None else f"{name}{newline}{visits:,} visits"
+    node = content.graph.nodes[name]
+    told = [name]
+    if name in _ENDS:
+        told.append(_ENDS[name])
+    if "visits" in node:
+        told.append(f"{node['visits']:,} visits")
+    if "conversion_p" in node:
+        told.append(f"{node['conversion_p']:.1%} convert from here")
+    return newline.join(told)
+
+
+def _moves_of(content: Content) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Moves in the order of their nodes: programs that lay out the graph begin with the first."""
+    ids = _ids(content)
+    return sorted(content.graph.edges(data=True), key=lambda move: (ids[move[0]], ids[move[1]]))
 
 
 def _move(edge: Mapping[str, Any]) -> str:
@@ -199,3 +253,8 @@ def _quoted(text: str) -> str:
 def _dot(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+def _dot_lines(lines: Sequence[str]) -> str:
+    r"""A text whose lines begin on the left; ``\l`` ends one."""
+    return '"' + "".join(_dot(line)[1:-1] + "\\l" for line in lines) + '"'

@@ -109,7 +109,10 @@ def _draw(content: Content) -> Figure:
     for number, stage in enumerate(stages):
         for line, text in enumerate(_rates(stage)):
             _text(axes, _left(number) + 0.1, top + 0.16 + 0.23 * line, text, size=8)
-    note = "Bars: how often, all channels on one scale. Red numbers: rank of the finding. Open journeys are in no rate."
+    note = (
+        "Bars: how often, all channels on one scale. Red numbers: rank of the finding. Open journeys are in no rate. "
+        "Convert from here: of the visits up to a conversion."
+    )
     _text(axes, _MARGIN, top + _RATES + 0.2, note, color=_SOFT, size=7.5)
     return figure
 
@@ -235,7 +238,7 @@ def _rates(stage: Row) -> list[str]:
             f"left for good: {stage['drop_off_p']:.1%} of {stage['drop_off_denominator']:,} visits"
         )
     if stage["conversion_p"] is not None:
-        told.append(f"goes on to convert: {stage['conversion_p']:.1%} of visits")
+        told.append(f"convert from here: {stage['conversion_p']:.1%} of visits")
     return told
 
 

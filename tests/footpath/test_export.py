@@ -21,6 +21,7 @@ from PIL import Image
 from contracts.errors import InputError
 from footpath.csv_text import csv_text
 from footpath.export import FORMATS, export
+from footpath.export.diagrams import LEGEND
 from tests.small_world import publish_small_world
 
 MERMAID = Path(os.environ.get("MERMAID", "build/mermaid")).resolve()
@@ -110,7 +111,11 @@ def test_draw_io_holds_the_graph(
 ) -> None:
     """A box for every node and an arrow for every move, with its count."""
     cells = ElementTree.fromstring(files["drawio"]).findall("diagram/mxGraphModel/root/mxCell")
-    named = {c.get("id"): c.get("value").split("\n")[0] for c in cells if c.get("vertex")}
+    named = {
+        c.get("id"): c.get("value").split("\n")[0]
+        for c in cells
+        if c.get("vertex") and c.get("id") != "legend"
+    }
     arrows = {
         (named[c.get("source")], named[c.get("target")]): int(
             c.get("value").split()[0].replace(",", "")
@@ -192,6 +197,26 @@ def test_lucidchart_lines_lead_between_shapes(
         )
         for r in lines
     } == moves
+
+
+@pytest.mark.parametrize("name", ["mermaid-flowchart", "dot", "drawio", "lucidchart"])
+def test_a_drawing_says_what_its_numbers_are(
+    files: dict[str, bytes], published: Path, name: str
+) -> None:
+    """The legend stands in it; a box tells the map's own probability to convert; the ends say what they are."""
+    with duckdb.connect(str(published), read_only=True) as con:
+        visits, converts, ends_there = con.execute(
+            "SELECT visits, conversion_p, probability FROM stages "
+            "JOIN transitions USING (level, segment) WHERE level = 'touchpoint' AND segment = 'all' "
+            "AND node = 'support_ticket' AND source_node = node AND target_node = 'CONVERSION'"
+        ).fetchall()[0]
+    assert abs(converts - ends_there) > 0.05  # two numbers that a reader might take for one
+    text = files[name].decode()
+    told = re.sub(r"<br/>|&#10;|\\n", "\n", text)
+    for line in LEGEND:
+        assert line in told
+    assert f"support_ticket\n{visits:,} visits\n{converts:.1%} convert from here" in told
+    assert "CONVERSION\nconverted journeys end" in told
 
 
 def test_the_summary_is_what_the_database_says(files: dict[str, bytes], published: Path) -> None:

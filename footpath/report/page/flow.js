@@ -36,7 +36,7 @@ export function drawFlow(section) {
       about ? el("button", { type: "button", class: "link", onclick: () => choose({ node: "" }) }, `Clear ${named(about)}`) : "",
       about && level === "touchpoint" ? el("button", { type: "button", class: "link", onclick: () => { choose({ pattern: about, outcome: "", persona: "" }); location.hash = "journeys"; } }, "Journeys that pass it") : ""),
     el("div", { class: "card chart-scroll", tabindex: "0", role: "region", "aria-label": "Diagram of the flow" }, shown.length ? canvas : el("p", { class: "quiet" }, "No move is that common; lower the share.")),
-    el("p", { class: "note" }, `${count(shown.length)} of ${count(touching.length)} moves are drawn.${form === "steps" ? ` The first ${STEPS} steps of ${count(total)} journeys${level === "stage" ? ", repeats of a stage taken as one" : ""}.` : ""}`),
+    el("p", { class: "note" }, `${count(shown.length)} of ${count(touching.length)} moves are drawn.${form === "steps" ? ` The first ${STEPS} steps of ${count(total)} journeys${level === "stage" ? ", repeats of a stage taken as one" : ""}.` : ""} To Conversion lead the ends of journeys that converted, there or before; how many convert from a place on, the map tells.`),
     moveTable(shown, level, form));
   if (!shown.length) return;
   if (form === "graph") canvas.append(graph(shown, level, total));
