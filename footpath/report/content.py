@@ -1,9 +1,10 @@
 """What the report says: the rows of ``sql/report/*.sql``, packed for the page.
 
-Packing is all that happens here. No rate, sum or interval is computed; what a reader sees is what an
-analyst gets from the same query. A table travels as its columns and its rows; numbers keep six
-digits, more than any screen shows of a share and all that is needed of a count. In the tables that
-have a row for every slice, words travel as their numbers in a list of words.
+Packing is all that happens here, and finding the order in which touchpoints are drawn
+(`models.node_order`). No rate, sum or interval is computed; what a reader sees is what an analyst gets
+from the same query. A table travels as its columns and its rows; numbers keep six digits, more than any
+screen shows of a share and all that is needed of a count. In the tables that have a row for every
+slice, words travel as their numbers in a list of words.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from contracts.sql_text import literal
+from models.node_order import order_by_moves
 from sql.statements import open_database, statement, statements
 
 __all__ = ["Table", "gather", "top_findings"]
@@ -60,6 +63,7 @@ def gather(db_path: Path, before: Path | None = None) -> dict[str, Table]:
         found[name]["rows"] = [
             r for r in found[name]["rows"] if tuple(r[first : first + 2]) in shown
         ]
+    _order_touchpoints(found["map_touchpoints"], found["moves"])
     _pack_journeys(found)
     _pack_words(found)
     return found
@@ -95,6 +99,23 @@ def _changes(connection: duckdb.DuckDBPyConnection, before: Path | None) -> dict
         return {f"changes_{q.name}": _asked(connection, q.text) for q in statements("changes")}
     except (duckdb.BinderException, duckdb.CatalogException):
         return {}
+
+
+def _order_touchpoints(touchpoints: Table, moves: Table) -> None:
+    """Order those of a stage, which stand together, so that few of the moves drawn of all journeys lead back."""
+    ends = [moves["columns"].index(name) for name in ("source_node", "target_node", "count")]
+    every = {
+        (row[ends[0]], row[ends[1]]): row[ends[2]]
+        for row in moves["rows"]
+        if tuple(row[:2]) == ("touchpoint", "all")
+    }
+    rows = {row[0]: row for row in touchpoints["rows"]}
+    stages = groupby(touchpoints["rows"], key=lambda row: row[1])
+    touchpoints["rows"] = [
+        rows[name]
+        for _, inside in stages
+        for name in order_by_moves([row[0] for row in inside], every)
+    ]
 
 
 def _pack_journeys(found: dict[str, Table]) -> None:
