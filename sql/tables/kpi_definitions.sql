@@ -44,8 +44,16 @@ FROM (VALUES
         'Of the customers who ordered in the period, the share for whom one of these orders is not their first ever.',
         'customers with an order in the period'),
     ('time_to_convert', 'Time to convert', 'seconds',
-        'Median time from the first touchpoint to the first conversion, of the journeys that converted in the period.',
+        'Median time from the first touchpoint to the first conversion, of the journeys that converted in the period; '
+        || 'those that converted at once count with no time (converted_at_once, time_to_convert_in_steps).',
         'journeys whose first conversion falls into the period'),
+    ('converted_at_once', 'Converted at once', 'share',
+        'Of the journeys that converted in the period, the share whose first touchpoint was the conversion.',
+        'journeys whose first conversion falls into the period'),
+    ('time_to_convert_in_steps', 'Time to convert in several steps', 'seconds',
+        'Median time from the first touchpoint to the first conversion, of the journeys that converted in the period and '
+        || 'not at once.',
+        'journeys whose first conversion falls into the period and is not their first touchpoint'),
     ('csat', 'Satisfaction', 'score',
         'Mean of the satisfaction answers of the period, 0 to 1; segments stage and channel: where they were given.',
         'answers'),

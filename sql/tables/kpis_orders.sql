@@ -1,5 +1,6 @@
 -- grain: period x segment x measure; rows of `kpis` that tell how soon and how often people order
--- invariants: customers with repeat orders <= customers with orders; low <= value <= high
+-- invariants: customers with repeat orders <= customers with orders; low <= value <= high; journeys that converted at
+--   once and those that took several steps are those that converted
 -- With `min_group` only those of all journeys over the whole time: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
 WITH numbered AS (
@@ -32,6 +33,11 @@ repeated AS (
     GROUP BY ALL
 ),
 
+-- A journey that begins with its conversion takes no time: a purchase at a till, by somebody not seen before.
+at_once AS (
+    SELECT journey_id, true AS at_once FROM touchpoints WHERE converts AND step = 1
+),
+
 waits AS (
     SELECT
         period,
@@ -39,14 +45,32 @@ waits AS (
         segment,
         segment_value,
         list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at)) AS sorted,
+        list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at))
+            FILTER (at_once IS NULL) AS sorted_in_steps,
+        count(at_once) AS at_once,
         count(*) AS n
     FROM journeys
+    LEFT JOIN at_once USING (journey_id)
     JOIN lake.journey_strata USING (journey_id)
     JOIN lake.told_strata USING (stratum)
     JOIN lake.slices USING (slice)
     CROSS JOIN lake.told_periods
     WHERE converted
     GROUP BY ALL
+),
+
+shares AS (
+    SELECT 'repeat_rate' AS measure, * FROM repeated
+    UNION ALL
+    SELECT 'converted_at_once', period, start, segment, segment_value, at_once, n FROM waits
+),
+
+medians AS (
+    SELECT period, start, segment, segment_value, 'time_to_convert' AS measure, sorted, n FROM waits
+    UNION ALL
+    SELECT period, start, segment, segment_value, 'time_to_convert_in_steps', sorted_in_steps, n - at_once
+    FROM waits
+    WHERE n > at_once
 )
 
 SELECT
@@ -54,14 +78,14 @@ SELECT
     start AS period_start,
     segment,
     segment_value,
-    'repeat_rate' AS measure,
+    measure,
     'share' AS unit,
     numerator / denominator AS value,
     wilson_low(numerator, denominator) AS low,
     wilson_high(numerator, denominator) AS high,
     numerator,
     denominator
-FROM repeated
+FROM shares
 UNION ALL BY NAME
 -- The median lies between two order statistics whose ranks follow from the binomial distribution, whatever the waits' own.
 SELECT
@@ -69,10 +93,10 @@ SELECT
     start AS period_start,
     segment,
     segment_value,
-    'time_to_convert' AS measure,
+    measure,
     'seconds' AS unit,
     (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2e6 AS value,
     CASE WHEN n > 5 THEN sorted[greatest(1, floor(n / 2 - 0.979982 * sqrt(n)))::BIGINT] / 1e6 END AS low,
     CASE WHEN n > 5 THEN sorted[least(n, ceil(1 + n / 2 + 0.979982 * sqrt(n)))::BIGINT] / 1e6 END AS high,
     n AS denominator
-FROM waits;
+FROM medians;

@@ -202,7 +202,8 @@ def test_figures_of_time_return_and_service_are_tiles(
         label = con.sql(f"SELECT label FROM kpi_definitions WHERE measure = '{measure}'")
         _tile(page, label.fetchall()[0][0]).click()
         dialog = page.locator("#evidence")
-        row = con.sql(dialog.locator("code").inner_text()).fetchall()[0]
+        queries = dialog.locator("code").all_inner_texts()
+        row, *beside = (con.sql(query).fetchall()[0] for query in queries)
     value, _, low, high, denominator = row
     assert low <= value <= high
     facts = dialog.locator("dd")
@@ -210,6 +211,14 @@ def test_figures_of_time_return_and_service_are_tiles(
     if measure != "time_to_convert":
         expect(facts.first).to_contain_text(f"95% interval {shown(low)} to {shown(high)}")
     expect(facts.nth(1)).to_contain_text(f"{denominator:,.0f}")
+    if measure == "time_to_convert":
+        (at_once, *_), (in_steps, *_) = beside
+        expect(facts.nth(2)).to_contain_text(f"{100 * at_once:.1f}%")
+        expect(facts.nth(3)).to_contain_text(f"{in_steps / 3600:.1f} h")
+        expect(_tile(page, "Time to convert")).to_contain_text(f"{100 * at_once:.1f}% at once")
+        expect(_tile(page, "Time to convert")).to_contain_text(
+            f"{in_steps / 3600:.1f} h in several steps"
+        )
 
 
 def test_a_slice_is_shown_and_another_laid_over_it(published: Path, page: Page) -> None:

@@ -12,7 +12,8 @@ import duckdb
 import pytest
 
 from models.intervals import mean_interval, wilson_interval
-from tests.small_world import SETTINGS, publish_small_world
+from sql.publish import publish_database
+from tests.small_world import SETTINGS, small_world, write_lake
 
 WATERMARK = SETTINGS["watermark"].replace(tzinfo=None)
 Row = dict[str, object]
@@ -20,8 +21,33 @@ Row = dict[str, object]
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database, not to be changed."""
-    return publish_small_world(tmp_path_factory.mktemp("world"), customers=150)
+    """A database, not to be changed; a journey in three begins with a conversion."""
+    folder = tmp_path_factory.mktemp("world")
+    world = small_world(customers=150)
+    with duckdb.connect() as con:
+        for name in ("touchpoints", "journeys"):
+            con.register(name, world[name])
+        con.execute(
+            "CREATE TABLE begun AS SELECT journey_id FROM journeys WHERE ends_with(journey_id, '-0')"
+        )
+        world["touchpoints"] = (
+            con.sql(
+                "SELECT * REPLACE (converts OR step = 1 AND journey_id IN (FROM begun) AS converts) FROM touchpoints"
+            )
+            .to_arrow_table()
+            .cast(world["touchpoints"].schema)
+        )
+        world["journeys"] = (
+            con.sql(
+                "SELECT * REPLACE (converted OR journey_id IN (FROM begun) AS converted, "
+                "CASE WHEN journey_id IN (FROM begun) THEN started_at ELSE converted_at END AS converted_at) "
+                "FROM journeys"
+            )
+            .to_arrow_table()
+            .cast(world["journeys"].schema)
+        )
+    publish_database(folder / "footpath.duckdb", write_lake(folder / "tables", world), **SETTINGS)
+    return folder / "footpath.duckdb"
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +130,12 @@ def test_every_customer_seen_has_one_state_of_life(
 def test_repeat_rate_and_time_to_convert(
     published: Path, touchpoints: list[Row], period: str, of: Callable[[datetime], date]
 ) -> None:
-    """Customers for whom an order is not the first; the median wait, between order statistics."""
+    """Customers for whom an order is not the first; the median wait, of all and without those who convert at once."""
     ordered: dict[date, dict[object, bool]] = defaultdict(dict)
     had: set[object] = set()
     began: dict[object, datetime] = {}
     waits: dict[date, list[float]] = defaultdict(list)
+    at_once: Counter[date] = Counter()
     done: set[object] = set()
     for t in touchpoints:
         customer, journey, at = t["customer_id"], t["journey_id"], t["event_time"]
@@ -119,19 +146,31 @@ def test_repeat_rate_and_time_to_convert(
             had.add(customer)
             if journey not in done:
                 waits[of(at)].append((at - began[journey]).total_seconds())
+                at_once[of(at)] += t["step"] == 1
                 done.add(journey)
     found = kpis(published, "repeat_rate", period)
     assert {s: v[3:] for (s, _), v in found.items()} == {
         start: (sum(known.values()), len(known)) for start, known in ordered.items()
     }
     assert any(numerator for *_, numerator, _ in found.values())
-    medians = kpis(published, "time_to_convert", period)
-    assert {s: (v[0], v[4]) for (s, _), v in medians.items()} == {
-        start: (pytest.approx(median(known)), len(known)) for start, known in waits.items()
+    shares = kpis(published, "converted_at_once", period)
+    assert {s: v[3:] for (s, _), v in shares.items()} == {
+        start: (at_once[start], len(known)) for start, known in waits.items()
     }
-    for value, low, high, _, n in medians.values():
-        assert (low is None) == (n <= 5)
-        assert low is None or low <= value <= high
+    assert 0 < at_once.total() < sum(map(len, waits.values()))
+    later = {
+        start: sorted(known)[at_once[start] :] for start, known in waits.items()
+    }  # the rest take time
+    for measure, times in (("time_to_convert", waits), ("time_to_convert_in_steps", later)):
+        medians = kpis(published, measure, period)
+        assert {s: (v[0], v[4]) for (s, _), v in medians.items()} == {
+            start: (pytest.approx(median(known)), len(known))
+            for start, known in times.items()
+            if known
+        }
+        for value, low, high, _, n in medians.values():
+            assert (low is None) == (n <= 5)
+            assert low is None or low <= value <= high
 
 
 def test_the_interval_of_a_median_covers_as_it_says() -> None:
@@ -198,7 +237,7 @@ def test_the_average_order_has_the_interval_of_a_mean(
     published: Path, touchpoints: list[Row]
 ) -> None:
     """1.96 standard errors to both sides."""
-    values = [float(t["value"]) for t in touchpoints if t["converts"]]
+    values = [float(t["value"]) for t in touchpoints if t["converts"] and t["value"] is not None]
     ((value, low, high, _, n),) = kpis(published, "average_order_value", "all").values()
     half = 1.959964 * stdev(values) / len(values) ** 0.5
     assert (n, value) == (len(values), pytest.approx(mean(values)))

@@ -23,6 +23,7 @@ const VIEWS = [
 ];
 const TILES = ["customers", "journeys_started", "conversion_rate", "orders", "revenue", "average_order_value", "sessions"];
 const MORE_TILES = ["time_to_convert", "repeat_rate", "retention_rate", "first_contact_resolution", "csat", "nps"];
+const BESIDE = { time_to_convert: [["converted_at_once", "at once"], ["time_to_convert_in_steps", "in several steps"]] };
 const OF = { conversion_rate: "ended", average_order_value: "orders", time_to_convert: "converted", repeat_rate: "customers", retention_rate: "customers", first_contact_resolution: "contacts", csat: "answers", nps: "answers" };
 
 const root = document.documentElement;
@@ -81,20 +82,25 @@ function tiles() {
     return found.find((k) => k.unit === currency) ?? found[0];
   };
   const about = new Map(rows("measures").map((m) => [m.measure, m]));
-  const made = (measures) => measures.filter((measure) => pick(kpis, measure)).map((measure) => el("li", {}, tile(pick(kpis, measure), about.get(measure), pick(others, measure))));
+  const made = (measures) => measures.filter((measure) => pick(kpis, measure)).map((measure) => el("li", {}, tile(pick(kpis, measure), about, pick(others, measure),
+    (BESIDE[measure] ?? []).map(([more, words]) => ({ kpi: pick(kpis, more), words })).filter((more) => more.kpi))));
   const more = made(MORE_TILES);
   return [el("ul", { class: "tiles" }, made(TILES)), ...(more.length ? [el("ul", { class: "tiles tiles-more" }, more)] : [])];
 }
 
-function tile(kpi, definition, other) {
+function tile(kpi, about, other, more) {
+  const definition = about.get(kpi.measure);
   const { kind } = definition;
+  const figureOf = (k) => figure(about.get(k.measure).kind, k);
+  const fact = (label, k) => ({ label, value: figureOf(k), note: [k.low === null ? "" : `95% interval ${range(about.get(k.measure).kind, k)}`, k === kpi || k.denominator === null ? "" : `of ${count(k.denominator)} journeys`].filter(Boolean).join(" · ") });
   const when = kpi.period === "all" ? "" : span(kpi.period, kpi.period_start);
   const note = [when, kpi.unit === "share" ? interval(kpi.low, kpi.high) : range(kind, kpi), kpi.denominator === null ? "" : `${count(kpi.denominator)} ${OF[kpi.measure] ?? ""}`].filter(Boolean);
+  note.push(...more.map(({ kpi: k, words }) => `${figureOf(k)} ${words}`));
   return el("button", { type: "button", class: `tile${kpi.measure === "conversion_rate" ? " tile-lead" : ""}`, onclick: () => showEvidence({
     eyebrow: ["Key figure", slices.get(chosen.slice).label, when].filter(Boolean).join(" · "), title: definition.label, words: definition.definition,
-    facts: [{ label: "Value", value: figure(kind, kpi), note: kpi.low === null ? "" : `95% interval ${range(kind, kpi)}` },
-      kpi.denominator === null ? null : { label: "Denominator", value: count(kpi.denominator), note: definition.denominator }].filter(Boolean),
-    sql: [{ label: "The SQL behind it", text: kpiSql(chosen.slice, kpi) }],
+    facts: [fact("Value", kpi), kpi.denominator === null ? null : { label: "Denominator", value: count(kpi.denominator), note: definition.denominator },
+      ...more.map(({ kpi: k }) => fact(about.get(k.measure).label, k))].filter(Boolean),
+    sql: [{ label: "The SQL behind it", text: kpiSql(chosen.slice, kpi) }, ...more.map(({ kpi: k }) => ({ label: about.get(k.measure).label, text: kpiSql(chosen.slice, k) }))],
   }) },
     el("span", { class: "tile-label" }, definition.label),
     el("span", { class: "tile-value" }, figure(kind, kpi)),
