@@ -60,7 +60,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _SEEDS = {80_000: range(9_211, 9_214), 10_000: range(9_111, 9_117)}
 _POOLED_SEEDS = range(9_311, 9_312)
 _NULL_SEEDS = range(9_411, 9_419)
-_STABLE_SEEDS = range(9_511, 9_513)
+_STABLE_SEEDS = range(9_511, 9_515)
 _CONFIG = Personas()
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _TELLING = 5
@@ -290,6 +290,8 @@ def _refits(family: str, n: int, seed: int) -> _Result:
     who_before = _who(world.persona, before["likeliest_id"].to_pylist())
     who_drifted = _who(moved.persona, after_drift.to_pylist())
 
+    planted = np.arange(len(world.shares)) < world.planted
+
     newcomer = int(np.argsort(world.shares[:-1])[len(world.shares) // 2])
     without = _publish(steps.filter(pa.array(world.persona[numbers] != newcomer)), None)
     joined = _publish(steps, without)
@@ -300,8 +302,8 @@ def _refits(family: str, n: int, seed: int) -> _Result:
         "kept": float((ids_before == ids_after)[firm].mean()),
         "swapped": _swaps(who_before, _who(world.persona, after["likeliest_id"].to_pylist())),
         "personas": [len(f.model.persona_ids) for f in (known, again)],
-        "drift_personas": len(who_before),
-        "drift_kept": sum(who_drifted.get(p) == who for p, who in who_before.items()),
+        "drift_kept": _kept(who_before, who_drifted, planted),
+        "drift_noise_kept": _kept(who_before, who_drifted, ~planted),
         "drift_swapped": _swaps(who_before, who_drifted),
         "newcomer_found": bool(found),
         "newcomer_new": bool(found) and not set(found) & set(without.model.persona_ids),
@@ -319,6 +321,12 @@ def _who(persona: np.ndarray, labels: list[str]) -> dict[str, int]:
     table = np.zeros((len(ids), persona.max() + 1), np.int64)
     np.add.at(table, (codes, persona), 1)
     return dict(zip(ids.tolist(), table.argmax(axis=1).tolist(), strict=True))
+
+
+def _kept(before: dict[str, int], after: dict[str, int], wanted: np.ndarray) -> tuple[int, int]:
+    """Of the ids that stood for one of the wanted: how many still do, and how many they were."""
+    same = [after.get(p) == who for p, who in before.items() if wanted[who]]
+    return sum(same), len(same)
 
 
 def _swaps(before: dict[str, int], after: dict[str, int]) -> int:

@@ -3,7 +3,7 @@
 # ruff: noqa: E501 - lines of Markdown
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -179,10 +179,10 @@ def _goals(results: _Results) -> str:
     lines.append(f'| null | "no structure": 98% | {mean(null):.0%} | {len(null)} |')
     stable = _of(results, "stable-")
     if stable:
-        kept = sum(r["drift_kept"] for r in stable) / sum(r["drift_personas"] for r in stable)
+        kept, of = _total(stable, "drift_kept")
         new = mean(r["newcomer_new"] for r in stable)
         lines += [
-            f"| refits | ids kept under 10% drift: 97% | {kept:.0%} | {len(stable)} |",
+            f"| refits | ids of planted personas kept under 10% drift: 97% | {kept / of:.0%} | {len(stable)} |",
             f"| refits | new personas given new ids: 95% | {new:.0%} | {len(stable)} |",
         ]
     return "\n".join(lines) + "\n"
@@ -243,12 +243,19 @@ def _pooled(results: _Results) -> str:
     )
 
 
+def _total(results: Iterable[dict[str, Any]], name: str) -> tuple[int, int]:
+    """Sums of a part and a whole over worlds."""
+    parts = [r[name] for r in results]
+    return sum(part for part, _ in parts), sum(whole for _, whole in parts)
+
+
 def _stability(results: _Results) -> str:
     own = _of(results, "stable-")
     if not own:
         return ""
     kept = [r["kept"] for r in own]
     firm = sum(r["firm"] for r in own)
+    planted, noise = _total(own, "drift_kept"), _total(own, "drift_noise_kept")
     overall = sum(r["kept"] * r["firm"] for r in own) / firm
     return "\n".join(
         [
@@ -262,7 +269,8 @@ def _stability(results: _Results) -> str:
             "|---|---|",
             f"| firm journeys (posterior over .9) that kept their persona after 5% more | {overall:.2%} of {firm:,}; worst world {min(kept):.2%} |",
             f"| ids swapped after 5% more | {sum(r['swapped'] for r in own)} |",
-            f"| personas that kept their id under 10% drift | {sum(r['drift_kept'] for r in own)} of {sum(r['drift_personas'] for r in own)} |",
+            f"| planted personas that kept their id under 10% drift | {planted[0]} of {planted[1]} |",
+            f"| noise (2% who click at random) that had an id before, and kept it | {noise[0]} of {noise[1]} |",
             f"| ids swapped under 10% drift | {sum(r['drift_swapped'] for r in own)} |",
             f"| new personas found | {sum(r['newcomer_found'] for r in own)} of {len(own)} |",
             f"| new personas given a new id | {sum(r['newcomer_new'] for r in own)} of {sum(r['newcomer_found'] for r in own)} found |",

@@ -8,9 +8,11 @@ the D (D - 1) / 2, and is paid for: the p-value of the best stretch is multiplie
 
 The statistic is the signed root of the log-likelihood ratio: of two binomial rates, or of two
 means with one variance. Real days scatter more than coins do (customers come back, weekends
-differ): the root is divided by that of the *dispersion*, the variance found between days over that
-expected, never below 1. Where successes are rare the root is too sure of itself, and the exact
-hypergeometric probability counts, if it is the greater one.
+differ, a mailing sends a thousand on one day who are alike): the root is divided by that of the
+*dispersion*, the variance found between days over that expected, never below 1. Of fewer than eleven
+days that hold most of a series nobody can say how much they differ by themselves: there is no test.
+Where successes are rare the root is too sure of itself, and the exact hypergeometric probability
+counts, if it is the greater one.
 
 How sure the ends are, `ends_within` says: all first days (and all last days) that explain the data
 nearly as well as the best. Twice the drop of the log-likelihood at the true day is at most x with
@@ -49,6 +51,7 @@ _BLOCK = 128
 _AROUND = 14
 """Least number of days before and after a stretch that it is held against."""
 _STEP_Z = norm.isf(0.001)
+_FEWEST_PAIRS = 10
 _NEARLY = -2 * np.log(1 - np.sqrt(0.95))
 """Twice the drop of the log-likelihood that the true day stays under with 95%."""
 
@@ -127,7 +130,7 @@ def scan(series: Series, least_trials: int, least_excess: float) -> Scan:
         best = root.argmax(axis=1)
         at = np.arange(len(best))
         out.begin[block], out.end[block] = begin[best], end[best]
-        out.root[block] = root[at, best] / np.sqrt(dispersion(part))
+        out.root[block] = np.nan_to_num(root[at, best] / np.sqrt(dispersion(part)))
         p = np.where(out.root[block] > 0, norm.sf(out.root[block]), 1.0)
         if part.squares is None:
             p = np.maximum(p, _exact(part, begin[best], end[best], p < 0.01))
@@ -165,7 +168,7 @@ def ends_within(
     days = series.trials.shape[1]
     reach = end - begin
     one = series.take(np.array([row]))
-    scatter = float(dispersion(one)[0])
+    scatter = float(np.nan_to_num(dispersion(one)[0], nan=1.0))
 
     def within(b: Ints, e: Ints, moved: Ints, best: int) -> tuple[int, int]:
         root = _roots(one, b, e, 1, 0.0, steps=False)[0]
@@ -183,22 +186,38 @@ def ends_within(
 def dispersion(series: Series) -> Floats:
     """Variance between days over that expected of independent trials, at least 1; shape (m,).
 
-    Taken between neighbouring days, so that an incident itself, a step up and a step down, counts
-    for two pairs of days only.
+    NaN where too few days are told apart. Taken between neighbours among the days with trials, so that an incident
+    itself, a step up and a step down, counts for two pairs only; and once more among the *heavy* days, for where
+    trials come in bursts the stragglers between them would say that all is even.
     """
-    n, x = series.trials, series.total
+    n = series.trials
+    total = n.sum(axis=1, keepdims=True)
+    heavy = n >= (n**2).sum(axis=1, keepdims=True) / np.maximum(total, 1) / 2
+    every, _ = _scatter(series, n > 0)
+    most, pairs = _scatter(series, heavy & (n > 0))
+    return np.where(pairs >= _FEWEST_PAIRS, np.fmax(every, most), np.nan)
+
+
+def _scatter(series: Series, counted: Flags) -> tuple[Floats, Ints]:
+    """The dispersion among some days, and how many pairs of neighbours they are."""
+    n, days = series.trials, np.arange(counted.shape[1])
+    last = np.maximum.accumulate(np.where(counted, days, -1), axis=1)
+    before = np.concatenate((np.full((len(n), 1), -1), last[:, :-1]), axis=1)
+    known = counted & (before >= 0)
+    before = np.maximum(before, 0)
+    n0 = np.take_along_axis(n, before, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rate = x / n
-        expected = _variance(series) * (1 / n[:, 1:] + 1 / n[:, :-1])
-        ratio = np.diff(rate, axis=1) ** 2 / expected
-    known = np.isfinite(ratio) & (n[:, 1:] * n[:, :-1] > 0)
-    weight = np.where(known, np.sqrt(n[:, 1:] * n[:, :-1]), 0.0)
-    total = weight.sum(axis=1)
-    found = np.where(known, ratio * weight, 0.0).sum(axis=1) / np.maximum(total, 1e-300)
+        rate = series.total / n
+        expected = _variance(series) * (1 / n + 1 / n0)
+        ratio = (rate - np.take_along_axis(rate, before, axis=1)) ** 2 / expected
+    known &= np.isfinite(ratio)
+    weight = np.where(known, np.sqrt(n * n0), 0.0)
+    found = np.where(known, ratio * weight, 0.0).sum(axis=1) / np.maximum(
+        weight.sum(axis=1), 1e-300
+    )
     # Its own standard error is about sqrt(2 x 1.5 / days): what is within that is no dispersion.
-    enough = known.sum(axis=1)
-    slack = 1 + np.sqrt(3 / np.maximum(enough, 1))
-    return np.where((enough >= 10) & (found > slack), found, 1.0)
+    pairs = known.sum(axis=1)
+    return np.where(found > 1 + np.sqrt(3 / np.maximum(pairs, 1)), found, 1.0), pairs
 
 
 def _window_sums(values: Floats, begin: Ints, end: Ints) -> Floats:

@@ -145,3 +145,19 @@ def test_arrivals_are_departures(example: WorkedExample) -> None:
     """What arrives at a node leaves it, on every level and in every segment; all checks hold."""
     assert example.unbalanced_nodes() == []
     assert example.broken_checks() == []
+
+
+def test_mailings_that_differ_are_no_incidents(example: WorkedExample) -> None:
+    """Mailings reach a thousand households on one day, and one in seven or one in thirty of them don't buy: that
+    is how mailings differ, and no pain point.
+    """
+    ((differ,),) = example.rows(
+        """
+        SELECT count(*) FROM (
+            SELECT avg((outcome = 'lapsed')::INT) AS lapsed FROM published.journeys
+            WHERE entry_channel = 'mail' GROUP BY started_at::DATE HAVING count(*) > 100
+        ) WHERE lapsed > 0.1 OR lapsed < 0.05
+        """
+    )
+    assert differ >= 10
+    assert example.rows("SELECT sentence FROM published.pain_points") == []

@@ -112,6 +112,35 @@ def test_unequal_days_are_not_evidence() -> None:
     assert (scan(series, 25, 0.0).p_value <= 0.05).mean() <= 0.05
 
 
+def test_batches_that_differ_are_no_incidents() -> None:
+    """A mailing every week, each of people who are alike, and stragglers on the days between: one mailing
+    that does worse than others, as mailings do, is no incident. Each mailing by its journeys alone would be.
+    """
+    alarms = by_journeys = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        n = rng.poisson(1.0, (1, 168))
+        n[0, ::7] = rng.integers(100, 1_000, 24)
+        rates = np.repeat(rng.beta(4, 36, 24), 7)[None, :]
+        series = Series(n.astype(float), rng.binomial(n, rates).astype(float))
+        found = scan(series, 25, 0.02)
+        alarms += found.p_value[0] <= 0.01
+        by_journeys += found.root[0] * np.sqrt(dispersion(series)[0]) > 5
+    assert alarms <= 1
+    assert by_journeys >= 30
+
+
+def test_of_few_days_nothing_is_said() -> None:
+    """Ten mailings, one of them three times as bad: how much mailings differ can't be known from ten."""
+    n = np.zeros((1, 100))
+    n[0, ::10] = 400.0
+    x = n * 0.05
+    x[0, 50] = 60.0
+    series = Series(n, x)
+    assert np.isnan(dispersion(series)).all()
+    assert scan(series, 25, 0.02).p_value.tolist() == [1.0]
+
+
 @given(st.integers(2, 500))
 @settings(deadline=None)
 def test_every_stretch_has_a_relative_in_the_net(days: int) -> None:
