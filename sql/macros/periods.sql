@@ -6,13 +6,13 @@ CREATE MACRO period_length(unit) AS
         WHEN 'month' THEN INTERVAL 1 MONTH
         WHEN 'quarter' THEN INTERVAL 3 MONTH
         WHEN 'year' THEN INTERVAL 1 YEAR
-        ELSE error(format('no period is called ''{}''; use day, week, month, quarter or year', unit))
+        ELSE error(concat('no period is called ''', unit, '''; use day, week, month, quarter or year'))
     END;
 
 COMMENT ON MACRO period_length IS 'length of a day, week, month, quarter or year as an interval';
 
 -- The unit itself, if it is one: period_name('week').
-CREATE MACRO period_name(unit) AS CASE WHEN period_length(unit) IS NOT NULL THEN unit END;
+CREATE MACRO period_name(unit) AS CASE WHEN period_length(unit) IS NOT NULL THEN concat(unit) END;
 
 COMMENT ON MACRO period_name IS 'day, week, month, quarter or year as it is given; anything else is an error';
 

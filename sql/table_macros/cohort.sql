@@ -11,7 +11,7 @@ CREATE MACRO cohort(touchpoint_name, unit := 'month') AS TABLE
 WITH firsts AS (
     SELECT customer_id, min(event_time) AS first_time
     FROM touchpoints
-    WHERE touchpoint = (SELECT touchpoint FROM journey_letters WHERE letter = letter_of(touchpoint_name))
+    WHERE touchpoint = (SELECT touchpoint FROM journey_letters WHERE letter = letter_of_touchpoint(touchpoint_name))
     GROUP BY customer_id
 ),
 

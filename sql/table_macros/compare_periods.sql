@@ -16,7 +16,13 @@ WITH started AS (
         coalesce(converted_at <= started_at + to_seconds(journey_gap_s), false) AS in_time
     FROM journeys
     CROSS JOIN settings
-    WHERE in_a OR in_b
+    WHERE (in_a OR in_b)
+        AND is_span('a', a_first, a_last)
+        AND is_span('b', b_first, b_last)
+        AND CASE
+            WHEN a_last::DATE < b_first::DATE OR b_last::DATE < a_first::DATE THEN true
+            ELSE error('the periods share days; a comparison needs two that are apart')
+        END
 ),
 
 visited AS (

@@ -9,18 +9,24 @@
 --   share: journeys / journeys of step 1
 -- example: FROM funnel(['product_view', 'add_to_cart', 'purchase'], within := INTERVAL 7 DAY)
 CREATE MACRO funnel(steps, within := INTERVAL 1000 YEAR) AS TABLE
-WITH RECURSIVE listed AS (
-    SELECT unnest(steps) AS touchpoint, generate_subscripts(steps, 1)::INTEGER AS position
+WITH RECURSIVE asked AS (
+    SELECT CASE
+        WHEN coalesce(len(steps), 0) = 0
+            THEN error('a funnel needs a list of one touchpoint or more, as in funnel([''search'', ''purchase'']); this one is empty')
+        WHEN within IS NULL OR within < INTERVAL 0 SECOND
+            THEN error(format('within is {}; it must be an interval of 0 or more, as in INTERVAL 7 DAY', coalesce(within::VARCHAR, 'NULL')))
+        ELSE steps::VARCHAR[]
+    END AS touchpoints
+),
+
+listed AS (
+    SELECT unnest(touchpoints) AS touchpoint, generate_subscripts(touchpoints, 1)::INTEGER AS position FROM asked
 ),
 
 wanted AS MATERIALIZED (
     SELECT touchpoint, position
     FROM listed
-    WHERE CASE
-        WHEN touchpoint IN ('START', 'CONVERSION', 'DROP_OFF', 'OPEN')
-            THEN error(format('a funnel is made of touchpoints, ''{}'' is none', touchpoint))
-        ELSE letter_of(listed.touchpoint) IS NOT NULL
-    END
+    WHERE letter_of_touchpoint(listed.touchpoint) IS NOT NULL
 ),
 
 taken AS MATERIALIZED (

@@ -8,11 +8,20 @@
 -- columns: journey_id, customer_id
 -- example: SELECT outcome, count(*) AS journeys FROM journeys_matching('product_view .* add_to_cart (checkout_shipping)?') JOIN journeys USING (journey_id) GROUP BY outcome
 CREATE MACRO journeys_matching(pattern) AS TABLE
-WITH pieces AS (
+WITH asked AS (
+    SELECT CASE
+        WHEN coalesce(trim(pattern), '') = ''
+            THEN error('the pattern is empty; name touchpoints, as in ''search .* purchase''')
+        ELSE pattern
+    END AS wanted
+),
+
+pieces AS (
     SELECT
-        unnest(regexp_split_to_array(pattern, '"[^"]*"|[\p{L}_][\p{L}\p{N}_]*')) AS between,
-        unnest(list_append(regexp_extract_all(pattern, '"[^"]*"|[\p{L}_][\p{L}\p{N}_]*'), NULL)) AS name,
-        generate_subscripts(regexp_split_to_array(pattern, '"[^"]*"|[\p{L}_][\p{L}\p{N}_]*'), 1) AS n
+        unnest(regexp_split_to_array(wanted, '"[^"]*"|[\p{L}_][\p{L}\p{N}_]*')) AS between,
+        unnest(list_append(regexp_extract_all(wanted, '"[^"]*"|[\p{L}_][\p{L}\p{N}_]*'), NULL)) AS name,
+        generate_subscripts(regexp_split_to_array(wanted, '"[^"]*"|[\p{L}_][\p{L}\p{N}_]*'), 1) AS n
+    FROM asked
 ),
 
 written AS (

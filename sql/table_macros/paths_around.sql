@@ -13,6 +13,15 @@ WITH arrivals AS (
         unnest(range(1 + least(moves_before, 1), length(walk) + 1 - least(moves_after, 1))) AS place
     FROM journey_walks
     WHERE contains(walk, letter_of(touchpoint_name))
+        AND at_least('moves_before', moves_before, 0) >= 0
+        AND at_least('moves_after', moves_after, 0) >= 0
+        AND CASE
+            WHEN touchpoint_name = 'START' AND moves_before > 0
+                THEN error('nothing comes before START; ask for 0 moves before it, or paths_from(''START'')')
+            WHEN touchpoint_name IN ('CONVERSION', 'DROP_OFF', 'OPEN') AND moves_after > 0
+                THEN error(format('nothing comes after {0}; ask for 0 moves after it, or paths_to(''{0}'')', touchpoint_name))
+            ELSE true
+        END
 ),
 
 counted AS MATERIALIZED (

@@ -5,7 +5,7 @@
 -- columns: as those of paths_around; path begins with the touchpoint
 -- example: FROM paths_from('support_ticket', 5) LIMIT 10
 CREATE MACRO paths_from(touchpoint_name, moves := 5) AS TABLE
-FROM paths_around(touchpoint_name, 0, moves);
+FROM paths_around(touchpoint_name, 0, at_least('moves', moves, 1));
 
 COMMENT ON MACRO TABLE paths_from IS
     'one row per path: what follows the arrivals at a touchpoint, so many moves far or to the journey''s end';

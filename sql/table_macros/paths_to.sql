@@ -5,7 +5,7 @@
 -- columns: as those of paths_around; path ends with the touchpoint
 -- example: FROM paths_to('purchase', 5) LIMIT 10
 CREATE MACRO paths_to(touchpoint_name, moves := 5) AS TABLE
-FROM paths_around(touchpoint_name, moves, 0);
+FROM paths_around(touchpoint_name, at_least('moves', moves, 1), 0);
 
 COMMENT ON MACRO TABLE paths_to IS
     'one row per path: what leads to the arrivals at a touchpoint, from so many moves before or from START';

@@ -8,11 +8,11 @@ CREATE MACRO step_matrix(steps := 8) AS TABLE
 WITH counted AS (
     SELECT step, touchpoint AS node, count(*) AS journeys
     FROM touchpoints
-    WHERE step <= steps
+    WHERE step <= at_least('steps', steps, 1)
     GROUP BY ALL
     UNION ALL
     SELECT
-        unnest(range(touchpoints + 1, steps + 1))::INTEGER,
+        unnest(range(touchpoints + 1, at_least('steps', steps, 1) + 1))::INTEGER,
         CASE outcome WHEN 'converted' THEN 'CONVERSION' WHEN 'lapsed' THEN 'DROP_OFF' ELSE 'OPEN' END,
         count(*)
     FROM journeys

@@ -26,13 +26,24 @@ CREATE MACRO letter_of(name) AS coalesce(
     (SELECT letter FROM journey_letters WHERE touchpoint = name),
     error(format(
         'no touchpoint is called ''{}''; did you mean ''{}''? The table journey_letters lists all.',
-        name,
-        (SELECT arg_max(touchpoint, jaro_winkler_similarity(touchpoint, name)) FROM journey_letters)
+        coalesce(name, 'NULL'),
+        (SELECT arg_max(touchpoint, (jaro_winkler_similarity(touchpoint, coalesce(name, '')), touchpoint)) FROM journey_letters)
     ))
 );
 
 COMMENT ON MACRO letter_of IS
     'letter of a touchpoint in journey_walks; an unknown name is an error that names the nearest';
+
+-- letter_of_touchpoint('purchase'): the same, but START and the ends of journeys are an error, too.
+CREATE MACRO letter_of_touchpoint(name) AS
+    CASE
+        WHEN name IN ('START', 'CONVERSION', 'DROP_OFF', 'OPEN')
+            THEN error(format('''{}'' is no touchpoint: it is where journeys begin or end', name))
+        ELSE letter_of(name)
+    END;
+
+COMMENT ON MACRO letter_of_touchpoint IS
+    'letter of a touchpoint in journey_walks; START and the ends of journeys are an error, as are unknown names';
 
 -- names_of('<AB>'): the touchpoints of some letters, joined by ' > '.
 CREATE MACRO names_of(letters) AS (

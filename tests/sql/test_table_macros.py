@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -157,6 +157,7 @@ def test_a_funnel_is_what_trying_all_choices_gives(
     """Journeys and customers of each step; and who went on, was lost or is open adds up to it."""
     fill(con, world)
     wanted = [name for name in wanted if any(name in j.names for j in world)]
+    assume(wanted)
     depth = {j.journey_id: got_through(j, wanted, timedelta(days=days)) for j in world}
     expected = []
     for step, name in enumerate(wanted, start=1):
@@ -458,29 +459,6 @@ def test_the_same_question_asked_two_ways_gives_one_number(published: Path, aske
         one, other = (con.execute(query).fetchall() for query in SAME_NUMBER[asked])
     assert one == other
     assert one
-
-
-@pytest.mark.parametrize(
-    ("query", "told"),
-    [
-        ("FROM funnel(['prodct_view'])", "did you mean 'product_view'"),
-        ("FROM funnel(['START', 'search'])", "a funnel is made of touchpoints, 'START' is none"),
-        ("FROM paths_from('purchas', 3)", "did you mean 'purchase'"),
-        ("FROM paths_to('serch', 3)", "did you mean 'search'"),
-        ("FROM journeys_matching('search .* add_to_card')", "did you mean 'add_to_cart'"),
-        ("FROM journeys_matching('search (')", "missing \\)"),
-        ("FROM cohort('purchas')", "did you mean 'purchase'"),
-        ("FROM cohort('purchase', 'fortnight')", "no period is called 'fortnight'; use day, week"),
-        ("FROM retention('weak')", "no period is called 'weak'; use day, week"),
-    ],
-)
-def test_a_mistake_is_told(published: Path, query: str, told: str) -> None:
-    """An unknown touchpoint names the nearest, an unknown period those there are."""
-    with (
-        duckdb.connect(str(published), read_only=True) as con,
-        pytest.raises(duckdb.Error, match=told),
-    ):
-        con.execute(query).fetchall()
 
 
 DOCUMENTED = [("views", s) for s in statements("views")] + [
