@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from sql.statements import open_database, statements
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Content", "Row", "gather"]
+__all__ = ["Content", "Row", "gather", "shown_of"]
 
 Row = dict[str, Any]
 """A row of a query, by column."""
@@ -38,6 +39,11 @@ class Content:
     watermark: Any
     rows: dict[str, list[Row]]
     graph: nx.DiGraph
+
+
+def shown_of(cells: Sequence[Row], most: int) -> list[Row]:
+    """Those of a place's cells, commonest first, that are drawn: so many, and any more that convert or hurt."""
+    return [c for i, c in enumerate(cells) if i < most or c["converts"] or c["pain_rank"]]
 
 
 def gather(db_path: Path, project: str, level: str, min_share: float = 0.0) -> Content:

@@ -20,7 +20,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from footpath.csv_text import csv_text
-from footpath.export.content import Content, Row
+from footpath.export.content import Content, Row, shown_of
 
 __all__ = [
     "LEGEND",
@@ -62,7 +62,7 @@ def mermaid_journey(content: Content) -> str:
     for stage in content.rows["stages"]:
         inside = [cell for cell in cells if cell["stage"] == stage["stage"]]
         lines.append(f"    section {_plain(stage['stage'])}")
-        for cell in sorted(inside, key=_by_volume)[:_CELLS_SHOWN]:
+        for cell in shown_of(sorted(inside, key=_by_volume), _CELLS_SHOWN):
             asked = bool(cell["csat_answers"])
             score = round(1 + 4 * cell["csat"]) if asked else _NOBODY_ANSWERED
             name = _plain(cell["touchpoint"]) + " (nobody answered)" * (not asked)

@@ -13,7 +13,7 @@ from itertools import groupby
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any
 
-from footpath.export.content import Content, Row
+from footpath.export.content import Content, Row, shown_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,12 +149,20 @@ def _lines(content: Content, channels: Sequence[str]) -> dict[str, int]:
     most = dict.fromkeys(channels, 1)
     ordered = sorted(content.rows["cells"], key=lambda c: (c["channel"], c["stage"]))
     for (channel, _), found in groupby(ordered, key=lambda c: (c["channel"], c["stage"])):
-        most[channel] = max(most[channel], min(len(list(found)), _TOUCHPOINTS_SHOWN + 1))
+        shown, rest = _split(list(found))
+        most[channel] = max(most[channel], len(shown) + bool(rest))
     return most
 
 
-def _cell(axes: Axes, left: float, top: float, cells: Sequence[Row], most: int) -> None:
-    shown = cells if len(cells) <= _TOUCHPOINTS_SHOWN + 1 else cells[:_TOUCHPOINTS_SHOWN]
+def _split(cells: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Cells that are drawn, and those that are summed up in a line; one alone is drawn instead."""
+    shown = shown_of(cells, _TOUCHPOINTS_SHOWN)
+    rest = [cell for cell in cells if cell not in shown]
+    return (shown, rest) if len(rest) > 1 else (cells, [])
+
+
+def _cell(axes: Axes, left: float, top: float, cells: list[Row], most: int) -> None:
+    shown, rest = _split(cells)
     for line, cell in enumerate(shown):
         middle = top + _LINE * (line + 0.5)
         full = _COLUMN - 0.2
@@ -179,7 +187,7 @@ def _cell(axes: Axes, left: float, top: float, cells: Sequence[Row], most: int) 
         if cell["pain_rank"] is not None:
             _text(axes, left + _COLUMN - 0.12, middle, str(cell["pain_rank"]), color=_PAIN, size=8,
                   weight="bold", ha="right")  # fmt: skip
-    if rest := cells[len(shown) :]:
+    if rest:
         count = sum(cell["touchpoints"] for cell in rest)
         _text(axes, left + 0.14, top + _LINE * (len(shown) + 0.5), f"{len(rest)} more: {count:,}",
               color=_SOFT, size=8)  # fmt: skip

@@ -5,6 +5,7 @@ SELECT
     channel,
     touchpoint,
     touchpoints,
+    touchpoint IN (SELECT touchpoint FROM touchpoints WHERE converts) AS converts,
     share,
     csat,
     csat_answers,

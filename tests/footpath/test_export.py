@@ -21,6 +21,7 @@ from PIL import Image
 from contracts.errors import InputError
 from footpath.csv_text import csv_text
 from footpath.export import FORMATS, export
+from footpath.export.content import shown_of
 from footpath.export.diagrams import LEGEND
 from tests.small_world import publish_small_world
 
@@ -65,6 +66,14 @@ def test_the_svg_is_xml_that_tells_the_map(files: dict[str, bytes], published: P
         assert texts[f"{count:,}"]
     assert PROJECT in texts
     assert any(text.startswith("1. ") and text[3:] in first[0][0] for text in texts)
+
+
+def test_what_converts_or_hurts_is_drawn_however_rare() -> None:
+    """The commonest cells, and behind them such as nobody may miss."""
+    cells = [{"touchpoint": t, "converts": t == "buy", "pain_rank": {"pay": 1}.get(t)}
+             for t in ("see", "seek", "sort", "pay", "buy")]  # fmt: skip
+    assert [c["touchpoint"] for c in shown_of(cells, 2)] == ["see", "seek", "pay", "buy"]
+    assert shown_of(cells, 9) == cells
 
 
 def test_the_picture_is_drawn(files: dict[str, bytes]) -> None:

@@ -279,6 +279,40 @@ def test_planted_pain_and_the_dip_at_support_are_seen_at_once(
         expect(dip).to_contain_text("Service, No call for help afterwards")
 
 
+def test_the_curve_has_gaps_and_its_intervals_have_two_ends(
+    browser: Browser, retailer: Path
+) -> None:
+    """No line over stages that nobody answered about; whatever the signal, no interval runs from a number to itself."""
+    for page in _opened(browser, retailer):
+        menu = page.locator(".map").get_by_label("Signal")
+        for value in menu.locator("option").evaluate_all("all => all.map(o => o.value)"):
+            menu.select_option(value)
+            told = page.locator(".map .point small").all_inner_texts()
+            ends = [text.split(" \N{MIDDLE DOT} ")[0].split(" to ") for text in told]
+            assert ends
+            assert all(low != high for low, high in ends), (value, ends)
+        menu.select_option("csat")  # they are asked after a ticket, and in a review
+        expect(page.locator(".map .point")).to_have_count(2)
+        drawn = page.locator(".map .curve").get_attribute("d") or ""
+        assert (drawn.count("M"), drawn.count("L")) == (2, 0)
+
+
+def test_a_purchase_is_never_folded_and_what_is_rare_not_coloured(
+    browser: Browser, retailer: Path
+) -> None:
+    """Of the web's ten touchpoints in the stage of purchase, it is the seventh; after 1 complaint in 700 all leave."""
+    for page in _opened(browser, retailer):
+        bought = page.locator(".map .entry", has_text=re.compile("^Purchase"))
+        expect(bought).to_have_count(2)  # on the web and in a store
+        for entry in bought.all():
+            expect(entry).to_be_visible()
+        leave = {
+            name: page.locator(".map .entry", has_text=name) for name in ("Complaint", "Shipping")
+        }
+        expect(leave["Complaint"]).to_have_class("entry heat-0")
+        expect(leave["Shipping"]).to_have_class("entry heat-3")
+
+
 @needs("ecom")
 def test_labels_of_two_curves_are_apart(browser: Browser, clickstream: Path) -> None:
     """New users over loyal ones and the other way about: at no stage does one label cover the other's."""

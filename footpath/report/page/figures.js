@@ -1,19 +1,19 @@
 /* What is measured: signals of the experience curve, and the SQL behind a number. */
 
 import { slices } from "./data.js";
-import { count, percent } from "./wording.js";
+import { count, fromTo, percent } from "./wording.js";
 
 const flipped = (name, value) => (node) => node[name] === null || node[name] === undefined ? null : 1 - node[value ?? name];
-const share = (v) => percent(v, 0);
-const score = (v) => (100 * v).toFixed(0);
+const share = (v, more = 0) => percent(v, more);
+const score = (v, more = 0) => (100 * v).toFixed(more);
 
 /** Signals of the experience, the words of customers before their deeds; larger is better. */
 const SIGNALS = [
   { id: "csat", label: "Satisfaction (CSAT)", what: "answers", told: "mean satisfaction, 0 to 100", show: score, least: 0, most: 1,
     value: (n) => n.csat, low: (n) => n.csat_low, high: (n) => n.csat_high, n: (n) => n.csat_answers, columns: "csat, csat_low, csat_high, csat_answers" },
-  { id: "nps", label: "Net promoter score", what: "answers", told: "promoters less detractors, −100 to 100", show: (v) => v.toFixed(0), least: -100, most: 100,
+  { id: "nps", label: "Net promoter score", what: "answers", told: "promoters less detractors, −100 to 100", show: (v, more = 0) => v.toFixed(more), least: -100, most: 100,
     value: (n) => n.nps, low: (n) => n.nps_low, high: (n) => n.nps_high, n: (n) => n.nps_answers, columns: "nps, nps_low, nps_high, nps_answers" },
-  { id: "sentiment", label: "Sentiment", what: "texts", told: "mean sentiment of texts, −1 to 1", show: (v) => v.toFixed(2), least: -1, most: 1,
+  { id: "sentiment", label: "Sentiment", what: "texts", told: "mean sentiment of texts, −1 to 1", show: (v, more = 0) => v.toFixed(2 + more), least: -1, most: 1,
     value: (n) => n.sentiment, low: (n) => n.sentiment_low, high: (n) => n.sentiment_high, n: (n) => n.sentiment_answers, columns: "sentiment, sentiment_low, sentiment_high, sentiment_answers" },
   { id: "contact", label: "No call for help afterwards", what: "journeys", told: "share of journeys in which nobody asked for help or complained after being there", show: share, least: 0, most: 1,
     value: flipped("contact_p"), low: flipped("contact_high"), high: flipped("contact_low"), n: (n) => n.journeys, columns: "contact_journeys, journeys, contact_p, contact_low, contact_high" },
@@ -95,7 +95,8 @@ export function pathSql(expression) {
   return `SELECT count(*) AS journeys\nFROM (\n  SELECT ' ' || string_agg(touchpoint, '  ' ORDER BY step) || ' ' AS path\n  FROM journey_steps\n  GROUP BY journey_id\n)\nWHERE regexp_matches(path, ${quoted(expression)});`;
 }
 
-/** Denominator and interval in words. */
-export function ofWhat(n, what, low, high) {
-  return `of ${count(n)} ${what}${low || high ? ` · 95% interval ${low} to ${high}` : ""}`;
+/** Denominator and interval in words; `show` tells a value of it. */
+export function ofWhat(n, what, low, high, show = (v, more) => percent(v, 1 + more)) {
+  const range = fromTo(show, low, high);
+  return `of ${count(n)} ${what}${range ? ` · 95% interval ${range}` : ""}`;
 }

@@ -153,7 +153,7 @@ function description(level, form) {
 function told(m, total) {
   return [
     `${count(m.count)} moves in ${count(m.journeys)} journeys (${percent(m.journeys / total, 1)} of all)`,
-    m.probability === null ? "" : `${percent(m.probability, 1)} ${ofWhat(m.denominator, "departures", percent(m.probability_low, 1), percent(m.probability_high, 1))}`,
+    m.probability === null ? "" : `${percent(m.probability, 1)} ${ofWhat(m.denominator, "departures", m.probability_low, m.probability_high)}`,
     m.dwell_p50_s === null ? "" : `median ${duration(m.dwell_p50_s)} before the move`,
   ].filter(Boolean);
 }

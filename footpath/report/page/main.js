@@ -11,7 +11,7 @@ import { drawJourneys } from "./journeys.js";
 import { drawMap } from "./map.js";
 import { drawPersonas } from "./personas.js";
 import { personTiles, subject } from "./person.js";
-import { count, day, duration, interval, money, named, percent, plural, span } from "./wording.js";
+import { count, day, duration, fromTo, interval, money, named, percent, plural, span } from "./wording.js";
 
 const VIEWS = [
   { id: "map", label: "Map", draw: drawMap, sliced: true, overlaid: true },
@@ -57,18 +57,18 @@ function lede() {
 }
 
 /* A key figure in its unit: satisfaction of 100, time in its largest unit. */
-function figure(kind, kpi, value = kpi.value) {
-  if (kpi.unit === "share") return percent(value, 1);
+function figure(kind, kpi, value = kpi.value, more = 0) {
+  if (kpi.unit === "share") return percent(value, 1 + more);
   if (kind === "money") return money(value, kpi.unit);
   if (kind === "seconds") return duration(value);
-  if (kind === "score") return `${Math.round(kpi.measure === "nps" ? value : 100 * value)}`.replace("-", "−");
+  if (kind === "score") return (kpi.measure === "nps" ? value : 100 * value).toFixed(more).replace("-", "−");
   return count(value);
 }
 
 /* Its 95% interval; empty if there is none. */
 function range(kind, kpi) {
-  if (kpi.low === null || kpi.high === null) return "";
-  return `${figure(kind, kpi, kpi.low)} to ${figure(kind, kpi, kpi.high)}${kpi.unit === "score" ? " of 100" : ""}`;
+  const told = fromTo((value, more) => figure(kind, kpi, value, more), kpi.low, kpi.high);
+  return told && `${told}${kpi.unit === "score" ? " of 100" : ""}`;
 }
 
 function tiles() {

@@ -5,9 +5,11 @@ import { aside, choice, el, heading, shape } from "./dom.js";
 import { showEvidence } from "./evidence.js";
 import { cellSql, defaultSignal, nodeSql, ofWhat, signalsOf } from "./figures.js";
 import { drawPerson } from "./person.js";
-import { count, duration, interval, measured, named, percent, plural } from "./wording.js";
+import { count, duration, fromTo, interval, measured, named, percent, plural } from "./wording.js";
 
 const SHOWN = 6;
+const [FEW, FEW_SHARE] = [30, 0.01]; // journeys that a touchpoint needs to be coloured
+const LONE = 5; // half the width of an interval whose neighbours are unknown
 const KINDS = {
   excess_drop_off: "People leave", low_satisfaction: "Unhappy", loop: "Round in circles", return: "Sent back",
   contact: "Need help", error: "Things fail", wait: "Long wait", detour: "Thrown off the way", opportunity: "Opportunity",
@@ -55,7 +57,7 @@ export function drawMap(section) {
 function legend() {
   const other = chosen.overlay ? slices.get(chosen.overlay) : null;
   return el("ul", { class: "legend", "aria-label": "Legend" },
-    el("li", {}, el("span", { class: "swatches", "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((i) => el("i", { class: `heat-${i}` }))), "share that leaves for good: under 5, 15, 25, 35, 50% and over"),
+    el("li", {}, el("span", { class: "swatches", "aria-hidden": "true" }, [0, 1, 2, 3, 4, 5].map((i) => el("i", { class: `heat-${i}` }))), `share that leaves for good: under 5, 15, 25, 35, 50% and over; no colour where under ${percent(FEW_SHARE)} of journeys, or ${FEW}, come`),
     el("li", {}, el("span", { class: "legend-bar", "aria-hidden": "true" }), `share of journeys that come here${other ? `: ${slices.get(chosen.slice).label}` : ""}`),
     other ? el("li", {}, el("span", { class: "legend-bar legend-other", "aria-hidden": "true" }), other.label) : null,
     el("li", {}, el("span", { class: "pin", "aria-hidden": "true" }, "1"), "pain point, by rank"));
@@ -71,7 +73,12 @@ function channelShare(channel) {
   return `${percent(sum(cells.filter((c) => c.channel === channel)) / Math.max(1, sum(cells)))} of touchpoints`;
 }
 
-const heat = (p) => p === null || p === undefined ? 0 : [0.05, 0.15, 0.25, 0.35, 0.5].filter((step) => p >= step).length;
+/** How warm the share that leaves looks, 0 to 5; where few come it is no place to look at first, and has no colour. */
+function heat(node) {
+  const few = !node || node.journeys < Math.max(FEW, FEW_SHARE * slices.get(chosen.slice).journeys);
+  return few ? 0 : [0.05, 0.15, 0.25, 0.35, 0.5].filter((step) => node.drop_off_p >= step).length;
+}
+
 const reach = (key, journeysThere) => journeysThere / Math.max(1, slices.get(key).journeys);
 
 /** The other slice's figure, if two are laid over one another. */
@@ -106,17 +113,21 @@ function topActions(stage, node) {
 
 function cell(stage, channel) {
   const entries = sliced("map_cells", chosen.slice).filter((c) => c.stage === stage && c.channel === channel);
-  const rest = entries.slice(SHOWN);
+  const folded = entries.slice(SHOWN).filter((c) => !conversions.has(c.touchpoint) && !painsAt(c.touchpoint).length);
+  const rest = folded.length > 1 ? folded : [];
   return el("div", { class: `cell hue-${hue(stage)}${entries.length ? "" : " cell-empty"}` },
-    entries.length ? el("ul", {}, entries.slice(0, SHOWN).map(entry)) : null,
+    entries.length ? el("ul", {}, entries.filter((c) => !rest.includes(c)).map(entry)) : null,
     rest.length ? el("details", { class: "more" }, el("summary", {}, `${rest.length} more`), el("ul", {}, rest.map(entry))) : null);
 }
 
+const conversions = new Set(touchpoints.filter((t) => t.converts).map((t) => t.touchpoint));
+const painsAt = (touchpoint) => findings.filter((f) => f.node === touchpoint && f.level === "touchpoint" && f.kind !== "opportunity");
+
 function entry(c) {
   const node = nodeOf(chosen.slice, "touchpoint", c.touchpoint);
-  const pains = findings.filter((f) => f.node === c.touchpoint && f.level === "touchpoint" && f.kind !== "opportunity");
+  const pains = painsAt(c.touchpoint);
   const other = chosen.overlay ? matching(chosen.overlay, c) : null;
-  return el("li", {}, el("button", { type: "button", class: `entry heat-${heat(node?.drop_off_p)}`, onclick: () => cellEvidence(c) },
+  return el("li", {}, el("button", { type: "button", class: `entry heat-${heat(node)}`, onclick: () => cellEvidence(c) },
     el("span", { class: "entry-name" }, named(c.touchpoint), pains.length ? el("span", { class: "pins" }, pains.slice(0, 2).map((f) => el("span", { class: "pin" }, aside("Pain point "), f.rank))) : null),
     track(reach(chosen.slice, c.journeys)),
     chosen.overlay ? track(reach(chosen.overlay, other?.journeys ?? 0), " track-other") : null,
@@ -157,14 +168,29 @@ function scaleOf(curves, signal) {
   return (v) => 68 - height * (v - least) / Math.max(1e-9, most - least);
 }
 
+/** Points of stages next to one another; between others nobody knows, and no line is drawn. */
+function together(points) {
+  const runs = [];
+  for (const p of points) {
+    const last = runs.at(-1)?.at(-1);
+    if (last && stages.indexOf(p.stage) === stages.indexOf(last.stage) + 1) runs.at(-1).push(p);
+    else runs.push([p]);
+  }
+  return runs;
+}
+
 function drawing(curves, y) {
   const art = shape("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", "aria-hidden": "true" });
   curves.forEach((points, which) => {
-    const at = (p, v) => `${(1000 * p.x).toFixed(1)},${y(v).toFixed(2)}`;
+    const at = (p, v, aside = 0) => `${(1000 * p.x + aside).toFixed(1)},${y(v).toFixed(2)}`;
     const kind = which ? " curve-other" : "";
+    const runs = together(points);
+    const band = (run) => run.length > 1
+      ? [...run.map((p) => at(p, p.high)), ...run.toReversed().map((p) => at(p, p.low))]
+      : [at(run[0], run[0].high, -LONE), at(run[0], run[0].high, LONE), at(run[0], run[0].low, LONE), at(run[0], run[0].low, -LONE)];
     art.append(
-      shape("polygon", { class: `band${kind}`, points: [...points.map((p) => at(p, p.high)), ...points.toReversed().map((p) => at(p, p.low))].join(" ") }),
-      shape("polyline", { class: `curve${kind}`, points: points.map((p) => at(p, p.value)).join(" ") }));
+      shape("path", { class: `band${kind}`, d: runs.map((run) => `M${band(run).join(" L")}Z`).join("") }),
+      shape("path", { class: `curve${kind}`, d: runs.map((run) => `M${run.map((p) => at(p, p.value)).join(" L")}`).join("") }));
   });
   return art;
 }
@@ -186,7 +212,7 @@ function experience(nodes, signal) {
     style: { left: `${100 * p.x}%`, top: `${y(p.value)}%` },
     onclick: () => stageEvidence(p.stage, signal),
   }, el("i", { "aria-hidden": "true" }), el("span", {}, aside(`${named(p.stage)}, ${signal.label}: `), el("b", {}, signal.show(p.value)),
-    which ? aside(` ${slices.get(chosen.overlay).label}`) : el("small", {}, `${signal.show(p.low)} to ${signal.show(p.high)} · ${count(p.n)} ${signal.what}`),
+    which ? aside(` ${slices.get(chosen.overlay).label}`) : el("small", {}, `${fromTo(signal.show, p.low, p.high)} · ${count(p.n)} ${signal.what}`),
     p === dip ? el("em", {}, "lowest") : null))));
   const dots = touchpoints.map((t) => {
     const node = nodeOf(chosen.slice, "touchpoint", t.touchpoint);
@@ -251,7 +277,7 @@ function nodeFacts(key, level, name) {
   const beside = (text) => chosen.overlay ? `${slices.get(chosen.overlay).label}: ${text}` : "";
   return [
     { label: "Reach", value: plural(node.customers, "customer"), note: `${plural(node.journeys, "journey")}, ${percent(reach(key, node.journeys), 1)} of ${count(slices.get(key).journeys)}`, other: beside(other ? percent(reach(chosen.overlay, other.journeys), 1) : "none") },
-    { label: "Leave for good", value: percent(node.drop_off_p, 1), note: `${count(node.drop_offs)} ${ofWhat(node.visits - node.opens, "visits", percent(node.drop_off_low, 1), percent(node.drop_off_high, 1))}; open journeys left out`, other: beside(percent(other?.drop_off_p, 1)) },
+    { label: "Leave for good", value: percent(node.drop_off_p, 1), note: `${count(node.drop_offs)} ${ofWhat(node.visits - node.opens, "visits", node.drop_off_low, node.drop_off_high)}; open journeys left out`, other: beside(percent(other?.drop_off_p, 1)) },
     { label: "Convert from here", value: percent(node.conversion_p, 1), note: `of visits before the conversion${node.conversion_low === null ? "" : ` · 95% interval ${interval(node.conversion_low, node.conversion_high)}`}`, other: beside(percent(other?.conversion_p, 1)) },
     { label: "Time to the next step", value: duration(node.dwell_p50_s), note: "median", other: beside(duration(other?.dwell_p50_s)) },
   ];
@@ -260,7 +286,7 @@ function nodeFacts(key, level, name) {
 function signalFacts(key, level, name) {
   const node = nodeOf(key, level, name);
   return node ? signalsOf([node]).filter((s) => s.id !== "stay").map((s) => ({
-    label: s.label, value: s.show(s.value(node)), note: ofWhat(s.n(node), s.what, s.show(s.low(node) ?? s.value(node)), s.show(s.high(node) ?? s.value(node))),
+    label: s.label, value: s.show(s.value(node)), note: ofWhat(s.n(node), s.what, s.low(node), s.high(node), s.show),
   })) : [];
 }
 
@@ -305,7 +331,7 @@ export function findingEvidence(f) {
 /** What is measured of a finding. */
 export function findingFacts(f) {
   return [
-    { label: "Measured", value: measured(f.unit, f.measured), note: f.measured_low === null ? "" : `${measured(f.unit, f.measured_low)} to ${measured(f.unit, f.measured_high)}, 95%` },
+    { label: "Measured", value: measured(f.unit, f.measured), note: f.measured_low === null ? "" : `${fromTo((v, more) => measured(f.unit, v, more), f.measured_low, f.measured_high)}, 95%` },
     { label: "Held against", value: measured(f.unit, f.baseline), note: "baseline" },
     { label: "Behind it", value: count(f.denominator), note: "journeys, visits or answers" },
     { label: "Beyond the baseline", value: count(f.cost_journeys), note: `journeys${f.cost_value ? `, worth about ${count(f.cost_value)}` : ""}` },

@@ -23,10 +23,23 @@ export function percent(share, places = 0) {
   return `${(100 * share).toFixed(places)}%`;
 }
 
+/** What `make` gives with as few digits as tell its two ends apart, if two more than usual can do it. */
+function apart(make) {
+  const told = [0, 1, 2].map(make);
+  return (told.find(([low, high]) => low !== high) ?? told[0]);
+}
+
 /** A 95% interval of a share; empty if there is none. */
 export function interval(low, high, places = 1) {
   if (low === null || low === undefined || high === null || high === undefined) return "";
-  return `${(100 * Math.max(0, low)).toFixed(places)}–${(100 * high).toFixed(places)}%`;
+  const ends = apart((more) => [Math.max(0, low), high].map((end) => (100 * end).toFixed(places + more)));
+  return `${ends.join("–")}%`;
+}
+
+/** An interval in words, by a function of a value and the digits more than usual; empty if there is none. */
+export function fromTo(show, low, high) {
+  if (low === null || low === undefined || high === null || high === undefined) return "";
+  return apart((more) => [show(low, more), show(high, more)]).join(" to ");
 }
 
 /** A duration in its largest unit, to two digits. */
@@ -70,13 +83,13 @@ export function named(identifier) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
-/** A finding's number in its unit. */
-export function measured(unit, value) {
+/** A finding's number in its unit; `more` digits than usual. */
+export function measured(unit, value, more = 0) {
   if (value === null || value === undefined) return MISSING;
   if (unit === "seconds") return duration(value);
-  if (unit === "score") return `${(100 * value).toFixed(0)} of 100`;
-  if (unit === "ratio") return `${value.toFixed(2)}×`;
-  return percent(value, 1);
+  if (unit === "score") return `${(100 * value).toFixed(more)} of 100`;
+  if (unit === "ratio") return `${value.toFixed(2 + more)}×`;
+  return percent(value, 1 + more);
 }
 
 /** A word for one or several. */
