@@ -55,6 +55,9 @@ LARGE = (
 STORAGE_VERSION = "v1.2.0"
 """Oldest DuckDB that opens the database."""
 
+_FIRST = ("journey_letters", "journey_walks")
+"""Computed tables that others are computed from."""
+
 _EXAMPLES = (
     Column("rank", pa.int32(), "pain point"),
     Column("journey_id", pa.string(), "a journey that it hit"),
@@ -276,8 +279,8 @@ def _build(
         copy = f"CREATE TABLE {identifier(name)} AS SELECT * FROM lake.{identifier(name)}"
         connection.execute(written.pop(name, copy))
         _comment(connection, name, about, columns)
-    for text in written.values():
-        connection.execute(text)
+    for name in sorted(written, key=lambda name: (name not in _FIRST, name)):
+        connection.execute(written[name])
     for view in statements("views"):
         connection.execute(view.text)
         if table := view.said("comments"):

@@ -2,59 +2,64 @@
 -- invariants: of every slice and level, what arrives at a node at a position leaves it there; position 0 is
 --   START, and all journeys of the slice leave it; after position 8 a journey that goes on moves to MORE
 -- Stages are taken with repeats collapsed (journeys.path), touchpoints as they came.
+-- Many journeys begin alike: beginnings are counted first, and then cut into moves.
 CREATE TABLE journey_flow AS
-WITH stage_steps AS (
-    SELECT journey_id, outcome, stages.stage AS node, stages.position
-    FROM journeys, unnest(string_split(path, ' > ')) WITH ORDINALITY AS stages (stage, position)
-    WHERE stages.position <= 9
+WITH paths AS (
+    SELECT stratum, outcome, string_split(path, ' > ')[:9] AS nodes, count(*) AS journeys
+    FROM journeys
+    JOIN lake.journey_strata USING (journey_id)
+    GROUP BY ALL
 ),
 
-touchpoint_steps AS (
-    SELECT journey_id, outcome, touchpoint AS node, step::BIGINT AS position
-    FROM touchpoints
-    JOIN journeys USING (journey_id)
-    WHERE step <= 9
+walks AS (
+    SELECT stratum, left(walk, 10) AS letters, count(*) AS journeys
+    FROM journey_walks
+    JOIN lake.journey_strata USING (journey_id)
+    GROUP BY ALL
 ),
 
-steps AS (
-    SELECT 'stage' AS level, * FROM stage_steps
-    UNION ALL
-    SELECT 'touchpoint', * FROM touchpoint_steps
-),
-
-moves AS (
+stage_moves AS (
     SELECT
-        level,
-        journey_id,
+        stratum,
         position,
-        node AS source_node,
+        CASE position WHEN 0 THEN 'START' ELSE nodes[position] END AS source_node,
         CASE
-            WHEN lead(node) OVER in_journey IS NULL
+            WHEN position = len(nodes)
                 THEN CASE outcome
                     WHEN 'converted' THEN 'CONVERSION' WHEN 'lapsed' THEN 'DROP_OFF' ELSE 'OPEN'
                 END
             WHEN position = 8 THEN 'MORE'
-            ELSE lead(node) OVER in_journey
-        END AS target_node
-    FROM steps
-    WINDOW in_journey AS (PARTITION BY level, journey_id ORDER BY position)
-),
-
-begun AS (
-    SELECT level, journey_id, 0 AS position, 'START' AS source_node, source_node AS target_node
-    FROM moves
-    WHERE position = 1
-    UNION ALL
-    SELECT level, journey_id, position, source_node, target_node
-    FROM moves
-    WHERE position <= 8
-),
-
-begun_by_stratum AS (
-    SELECT stratum, level, position, source_node, target_node, count(*) AS journeys
-    FROM begun
-    JOIN lake.journey_strata USING (journey_id)
+            ELSE nodes[position + 1]
+        END AS target_node,
+        sum(journeys) AS journeys
+    FROM (SELECT *, unnest(range(least(len(nodes), 8) + 1)) AS position FROM paths)
     GROUP BY ALL
+),
+
+letter_moves AS (
+    SELECT
+        stratum,
+        position,
+        letters[position + 1] AS source_letter,
+        letters[position + 2] AS target_letter,
+        sum(journeys) AS journeys
+    FROM (SELECT *, unnest(range(length(letters) - 1)) AS position FROM walks)
+    GROUP BY ALL
+),
+
+moves AS (
+    SELECT 'stage' AS level, * FROM stage_moves
+    UNION ALL
+    SELECT
+        'touchpoint',
+        stratum,
+        position,
+        source.touchpoint,
+        CASE WHEN position = 8 AND target_letter NOT IN ('>', '!', '~') THEN 'MORE' ELSE target.touchpoint END,
+        journeys
+    FROM letter_moves
+    JOIN journey_letters AS source ON source.letter = source_letter
+    JOIN journey_letters AS target ON target.letter = target_letter
 )
 
 SELECT
@@ -65,7 +70,7 @@ SELECT
     source_node,
     target_node,
     sum(journeys)::BIGINT AS journeys
-FROM begun_by_stratum
+FROM moves
 JOIN lake.strata USING (stratum)
 JOIN lake.slices USING (slice)
 SEMI JOIN stages USING (segment, segment_value)

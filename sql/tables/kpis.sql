@@ -82,16 +82,16 @@ journeys_by_period AS (
     GROUP BY ALL
 ),
 
-active AS (
-    SELECT period, period_start(period, first_day, days.day) AS start, stratum, customer, sum(sessions) AS sessions
-    FROM lake.session_days AS days
-    CROSS JOIN lake.kpi_periods
+sessions_by_day AS (
+    SELECT day, stratum, sum(sessions) AS sessions
+    FROM lake.session_days
     GROUP BY ALL
 ),
 
 sessions_of_strata AS (
-    SELECT period, start, stratum, sum(sessions) AS sessions
-    FROM active
+    SELECT period, period_start(period, first_day, days.day) AS start, stratum, sum(sessions) AS sessions
+    FROM sessions_by_day AS days
+    CROSS JOIN lake.kpi_periods
     GROUP BY ALL
 ),
 
@@ -102,14 +102,36 @@ sessions_by_period AS (
     GROUP BY ALL
 ),
 
-customers_by_period AS (
-    SELECT period, start, slice, count(*) AS customers
+-- Customers are told apart in every slice and period: by numbers, which are quicker than words and dates.
+spans AS (
+    SELECT day, period, start, dense_rank() OVER (ORDER BY period, start)::INTEGER AS span
     FROM (
-        SELECT DISTINCT period, start, slice, customer
+        SELECT days.day, period, period_start(period, first_day, days.day) AS start
+        FROM (SELECT DISTINCT day FROM lake.session_days) AS days
+        CROSS JOIN lake.kpi_periods
+    )
+),
+
+active AS (
+    SELECT DISTINCT span, stratum, customer
+    FROM lake.session_days
+    JOIN spans USING (day)
+),
+
+customers_of_spans AS (
+    SELECT span, slice, count(*) AS customers
+    FROM (
+        SELECT DISTINCT span, slice, customer
         FROM active
         JOIN lake.strata USING (stratum)
     )
     GROUP BY ALL
+),
+
+customers_by_period AS (
+    SELECT period, start, slice, customers
+    FROM customers_of_spans
+    JOIN (SELECT DISTINCT span, period, start FROM spans) USING (span)
 ),
 
 orders_by_period AS (

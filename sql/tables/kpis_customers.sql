@@ -3,40 +3,53 @@
 --   dormant they are all customers seen until its end; only periods that are over at the watermark are told
 -- With `min_group` there are none: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
+-- A span is a numbered month or week, told in one number: months are even, weeks odd, and the one before is two less.
 WITH days AS (
-    SELECT DISTINCT period, date_trunc(period, day)::DATE AS start, stratum, customer
+    SELECT DISTINCT
+        (2 * date_diff(period, DATE '1970-01-05', day) + (period = 'week')::INTEGER)::INTEGER AS span,
+        stratum,
+        customer
     FROM lake.session_days
     CROSS JOIN lake.told_periods
     WHERE period <> 'all'
 ),
 
 active AS (
-    SELECT DISTINCT period, start, date_diff(period, DATE '1970-01-05', start) AS number, slice, customer
+    SELECT DISTINCT span, slice, customer
     FROM days
     JOIN lake.strata USING (stratum)
 ),
 
-counted AS (
-    SELECT active.period, active.start, active.number, active.slice, count(*) AS customers, count(before.customer) AS retained
+counted_spans AS (
+    SELECT active.span, active.slice, count(*) AS customers, count(before.customer) AS retained
     FROM active
     LEFT JOIN active AS before
-        ON before.period = active.period
+        ON before.span = active.span - 2
         AND before.slice = active.slice
         AND before.customer = active.customer
-        AND before.number = active.number - 1
     GROUP BY ALL
+),
+
+counted AS (
+    SELECT
+        CASE span % 2 WHEN 0 THEN 'month' ELSE 'week' END AS period,
+        floor(span / 2)::BIGINT AS number,
+        slice,
+        customers,
+        retained
+    FROM counted_spans
 ),
 
 placed AS (
     SELECT
-        period,
-        number,
-        min(number) OVER earlier AS first_active,
-        lag(number) OVER earlier AS before_last
+        CASE span % 2 WHEN 0 THEN 'month' ELSE 'week' END AS period,
+        floor(span / 2)::BIGINT AS number,
+        floor(min(span) OVER earlier / 2)::BIGINT AS first_active,
+        floor(lag(span) OVER earlier / 2)::BIGINT AS before_last
     FROM active
     JOIN lake.slices USING (slice)
     WHERE segment = 'all'
-    WINDOW earlier AS (PARTITION BY period, customer ORDER BY number)
+    WINDOW earlier AS (PARTITION BY span % 2, customer ORDER BY span)
 ),
 
 lived AS (
@@ -57,10 +70,15 @@ periods AS (
     FROM (
         SELECT
             period,
-            unnest(range(min(start)::TIMESTAMP, max(watermark) - period_length(period) + INTERVAL 1 MICROSECOND,
-                period_length(period)))::DATE AS start
-        FROM counted
+            unnest(range(
+                date_trunc(period, min(day))::TIMESTAMP,
+                max(watermark) - period_length(period) + INTERVAL 1 MICROSECOND,
+                period_length(period)
+            ))::DATE AS start
+        FROM lake.session_days
+        CROSS JOIN lake.told_periods
         CROSS JOIN lake.settings
+        WHERE period <> 'all'
         GROUP BY period
     )
 ),
