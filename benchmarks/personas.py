@@ -60,7 +60,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _SEEDS = {80_000: range(9_211, 9_214), 10_000: range(9_111, 9_117)}
 _POOLED_SEEDS = range(9_311, 9_312)
 _NULL_SEEDS = range(9_411, 9_419)
-_STABLE_SEEDS = range(9_511, 9_515)
+_STABLE_SEEDS = range(9_511, 9_513)
 _CONFIG = Personas()
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _TELLING = 5
