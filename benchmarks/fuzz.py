@@ -39,7 +39,7 @@ from contracts.config import Config  # noqa: E402
 from contracts.loading import parse_config, preset, preset_names  # noqa: E402
 from footpath.generator import Scenario, generate  # noqa: E402
 from models.identifiers import Pseudonymiser  # noqa: E402
-from models.source_sql import POSITION  # noqa: E402
+from models.source_sql import POSITION, compile_mapping  # noqa: E402
 from transforms.limits import Limits  # noqa: E402
 from transforms.map_slices import MapSlice  # noqa: E402
 from transforms.parts import Part  # noqa: E402
@@ -184,7 +184,14 @@ def configured(name: str, path: Path) -> Config:
 def mapper(config: Config, folder: Path) -> MapSlice:
     """Ingest's kernel, compiled once; it spills into the folder."""
     return MapSlice(
-        config, Pseudonymiser(b"of the fuzzing"), None, NOW, str(folder), key_buckets=2, released={}
+        config,
+        {name: compile_mapping(name, config) for name in config.sources},
+        Pseudonymiser(b"of the fuzzing"),
+        None,
+        NOW,
+        str(folder),
+        key_buckets=2,
+        released={},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 import re
@@ -34,14 +35,15 @@ def preset_names() -> tuple[str, ...]:
 
 
 @cache
-def _preset_text(name: str) -> str:
-    return (resources.files("contracts") / "presets" / f"{name}.yml").read_text("utf-8")
+def _read_preset(name: str) -> dict[str, Any]:
+    text = (resources.files("contracts") / "presets" / f"{name}.yml").read_text("utf-8")
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
 
 
 def preset(name: str) -> dict[str, Any]:
-    """Read a preset: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
-    document: dict[str, Any] = yaml.safe_load(_preset_text(name))
-    return document
+    """A preset of one's own: ``source`` (a source without paths) and ``touchpoints`` (its rules)."""
+    return copy.deepcopy(_read_preset(name))
 
 
 class _Loader(yaml.SafeLoader):

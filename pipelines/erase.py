@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -188,7 +187,7 @@ def _rewrite_events(
         run.kernel_threads,
     )
     with run.pipeline() as pipeline:
-        collect((pipeline | "Files" >> beam.Create(files) | "Erase" >> erase,), result)
+        collect((pipeline | "Files" >> run.spread(files) | "Erase" >> erase,), result)
     return read_results(result)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -143,7 +142,7 @@ def _count(run: Run, folder: Path, folded: dict[str, tuple[str, ...]]) -> _Sums:
     count = CountTransitions(*counting, run.kernel_threads, since)
     work = buckets_of(run.draft) if before is None else _changes(run)
     with run.pipeline() as pipeline:
-        counted = pipeline | "Buckets" >> beam.Create(work) | "CountTransitions" >> count
+        counted = pipeline | "Buckets" >> run.spread(work) | "CountTransitions" >> count
         collect((counted,), folder / "result.json")
     results = read_results(folder / "result.json")
     counts = {kind: _added(results, kind) for kind in _KINDS}
@@ -204,7 +203,7 @@ def _small_groups(run: Run, result: Path) -> dict[str, tuple[str, ...]]:
 
     sizes = GroupSizes(str(run.lake.root), run.config, run.watermark, run.kernel_threads)
     with run.pipeline() as pipeline:
-        collect((pipeline | "AllBuckets" >> beam.Create(buckets_of(run.draft)) | sizes,), result)
+        collect((pipeline | "AllBuckets" >> run.spread(buckets_of(run.draft)) | sizes,), result)
     totals: dict[tuple[str, str], list[int]] = {}
     for size in read_results(result).get("size", []):
         total = totals.setdefault((size["segment"], size["value"]), [0, 0])

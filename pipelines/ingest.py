@@ -22,7 +22,7 @@ from contracts.lake import DataFile, Manifest, digest_of
 from contracts.schemas import table_schema
 from models.consent import consent_schema
 from models.event_keys import power_of_two
-from models.source_sql import compile_mapping
+from models.source_sql import Mapping, compile_mapping
 from pipelines.decisions import read_quarantine_orders
 from pipelines.drift import find_drift
 from pipelines.job import (
@@ -98,16 +98,17 @@ def _fingerprint(run: Run) -> str:
     return digest_of("ingest", 3, listing, contracts_of(run), run.config.as_of)
 
 
-def _try_out_mappings(config: Config) -> None:
-    """Compile every source here, so that mistakes in expressions are told before workers start."""
-    problems = []
+def _mappings(config: Config) -> dict[str, Mapping]:
+    """Every source, compiled here, so that mistakes in expressions are told before workers start."""
+    mappings, problems = {}, []
     for name in config.sources:
         try:
-            compile_mapping(name, config)
+            mappings[name] = compile_mapping(name, config)
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError("configuration", problems)
+    return mappings
 
 
 class IngestPlan:
@@ -231,7 +232,7 @@ class _PlanFile:
 
 def _execute(run: Run) -> dict[str, Any]:
     config, root = run.config, str(run.lake.root)
-    _try_out_mappings(config)
+    mappings = _mappings(config)
     plan = IngestPlan(run)
     pseudonymiser = run.pseudonymiser()
     key_buckets = buckets_of_keys(run)
@@ -256,7 +257,7 @@ def _execute(run: Run) -> dict[str, Any]:
     with run.pipeline() as pipeline:
         planned = (
             pipeline
-            | "Files" >> beam.Create(plan.files)
+            | "Files" >> run.spread(plan.files)
             | "PlanFiles" >> Kernel(_PlanFile(config), run.kernel_threads)
             | "ByContent" >> beam.Map(_by_content)
         )
@@ -267,11 +268,11 @@ def _execute(run: Run) -> dict[str, Any]:
             | "SameContent" >> gather
             | "Unread" >> beam.FlatMap(_unread, known).with_outputs("results", main="slices")
         )
-        spread = run.kernel_threads == 1  # there may be other workers
         mapped = (
-            unread.slices | "SpreadSlices" >> beam.Reshuffle() if spread else unread.slices
+            unread.slices if run.is_alone else unread.slices | "SpreadSlices" >> beam.Reshuffle()
         ) | "MapSlices" >> MapSlices(
             config,
+            mappings,
             pseudonymiser=pseudonymiser,
             tombstones=run.tombstones(),
             now=run.now,
@@ -280,10 +281,10 @@ def _execute(run: Run) -> dict[str, Any]:
             released={name: said.released for name, said in orders.items()},
             threads=run.kernel_threads,
         )
-        recheck = pipeline | "StaleBuckets" >> beam.Create([(bucket, None) for bucket in stale])
+        recheck = pipeline | "StaleBuckets" >> run.spread([(bucket, None) for bucket in stale])
         rewritten = [((withdrawn.source, day), Removal(())) for day in withdrawn.days]
-        freed = pipeline | "FreedDays" >> beam.Create([*freed_days, *rewritten])
-        freed_too = pipeline | "FreedKeys" >> beam.Create(freed_keys)
+        freed = pipeline | "FreedDays" >> run.spread([*freed_days, *rewritten])
+        freed_too = pipeline | "FreedKeys" >> run.spread(freed_keys)
         decided = (
             (mapped.keys, recheck, freed_too)
             | "Keys" >> beam.Flatten()

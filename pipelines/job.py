@@ -17,12 +17,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.metrics import MetricsFilter
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import PipelineResult
 
 from contracts.config import Config
@@ -42,6 +47,7 @@ from transforms.kernel import COUNTERS
 
 __all__ = ["Reprocess", "Run", "Stage", "collect", "main", "options_for", "run_stage"]
 
+_View = TypeVar("_View", bound=PipelineOptions)
 
 _REFUSED = {
     "DirectRunner": "it means a different runner on each machine; use FnApiRunner",
@@ -138,6 +144,15 @@ class Run:
         """Who was erased; None if nobody was (`pipelines.keys.tombstones`)."""
         return tombstones(self.config, self.lake)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether this process does all the work, so that there is nobody to deal it out to."""
+        return _is_alone(self.options)
+
+    def spread(self, values: Iterable[Any]) -> beam.PTransform:
+        """Elements for a pipeline to begin with, dealt out to its workers."""
+        return _Spread(tuple(values), self.is_alone)
+
     @contextlib.contextmanager
     def pipeline(self) -> Iterator[beam.Pipeline]:
         """A new Beam pipeline with the run's options; it runs when the block ends."""
@@ -146,6 +161,19 @@ class Run:
             yield pipeline
         for name, value in _counters(pipeline.result).items():
             self.counters[name] = self.counters.get(name, 0) + value
+
+
+class _Spread(beam.PTransform):
+    """Beam's `Create` in fewer steps: each costs a small run milliseconds."""
+
+    def __init__(self, values: tuple[Any, ...], is_alone: bool) -> None:
+        super().__init__()
+        self._values, self._is_alone = values, is_alone
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        values = self._values
+        given = begin | beam.Impulse() | "Values" >> beam.FlatMap(lambda _: values)
+        return given if self._is_alone else given | beam.Reshuffle()
 
 
 def _counters(result: PipelineResult) -> dict[str, int]:
@@ -164,6 +192,27 @@ def _counters(result: PipelineResult) -> dict[str, int]:
     return totals
 
 
+class _Options(PipelineOptions):
+    """Beam's options, with views that are made once.
+
+    Beam looks at them several times for each transform of a pipeline, and builds a parser of arguments for each look.
+    """
+
+    def view_as(self, cls: type[_View]) -> _View:
+        views = self.__dict__.setdefault("views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        view: _View = views[cls]
+        return view
+
+
+def _is_alone(options: PipelineOptions) -> bool:
+    """Whether one process does all the work."""
+    embedded = options.view_as(StandardOptions).runner == "FnApiRunner"
+    mode = options.view_as(DirectOptions).direct_running_mode
+    return embedded and mode in (None, "in_memory")
+
+
 def options_for(beam_args: Sequence[str]) -> tuple[PipelineOptions, int]:
     """Beam options and the number of kernel threads.
 
@@ -177,12 +226,11 @@ def options_for(beam_args: Sequence[str]) -> tuple[PipelineOptions, int]:
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     parser.add_argument("--kernel_threads", type=int)
     ours, rest = parser.parse_known_args(list(beam_args))
-    options = PipelineOptions(rest)
+    options = _Options(rest)
     runner = options.view_as(StandardOptions).runner
     if runner in _REFUSED:
         raise UnsupportedRunner(f"--runner={runner} is refused: {_REFUSED[runner]}")
-    everything = options.get_all_options()
-    if everything.get("direct_running_mode") == "multi_threading":
+    if options.view_as(DirectOptions).direct_running_mode == "multi_threading":
         raise UnsupportedRunner(
             "--direct_running_mode=multi_threading is refused: it loses records without an error; "
             "leave it out, or use multi_processing"
@@ -190,9 +238,7 @@ def options_for(beam_args: Sequence[str]) -> tuple[PipelineOptions, int]:
     if runner is None:
         options.view_as(StandardOptions).runner = "FnApiRunner"
     options.view_as(SetupOptions).save_main_session = False
-    embedded = runner in (None, "FnApiRunner")
-    alone = everything.get("direct_running_mode") in (None, "in_memory")
-    threads = ours.kernel_threads or (len(os.sched_getaffinity(0)) if embedded and alone else 1)
+    threads = ours.kernel_threads or (len(os.sched_getaffinity(0)) if _is_alone(options) else 1)
     return options, threads
 
 
@@ -251,20 +297,28 @@ def collect(results: Iterable[beam.PCollection], path: Path) -> None:
 
     Elements are tuples of a kind and a JSON-like value; `read_results` gives them back.
     """
+    results = tuple(results)
+    at_least = results[0].pipeline | "AtLeastNothing" >> beam.Impulse()
     (
-        tuple(results)
+        (*results, at_least)
         | "FlattenResults" >> beam.Flatten()
         | "EncodeResults" >> beam.Map(_encoded)
-        | "GatherResults" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-        | "WriteResults" >> beam.Map(lambda lines: write_atomically(path, "\n".join(sorted(lines))))
+        | "GatherResults" >> beam.GroupByKey()
+        | "WriteResults" >> beam.MapTuple(lambda _, lines: _write_results(path, lines))
     )
 
 
-def _encoded(result: tuple[str, Any]) -> str:
+def _encoded(result: tuple[str, Any] | bytes) -> tuple[int, str]:
+    """A line, under the one key that all are gathered by; an empty one for what stands for no result."""
+    if isinstance(result, bytes):
+        return 0, ""
     kind, value = result
-    return json.dumps(
-        [kind, asdict(value) if isinstance(value, DataFile) else value], sort_keys=True
-    )
+    value = asdict(value) if isinstance(value, DataFile) else value
+    return 0, json.dumps([kind, value], sort_keys=True)
+
+
+def _write_results(path: Path, lines: Iterable[str]) -> None:
+    write_atomically(path, "\n".join(sorted(filter(None, lines))))
 
 
 def read_results(path: Path) -> dict[str, list[Any]]:

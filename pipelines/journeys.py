@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
@@ -95,7 +94,7 @@ def _execute(run: Run) -> dict[str, Any]:
     with run.pipeline() as pipeline:
         written = (
             pipeline
-            | "Touchpoints" >> beam.Create(work)
+            | "Touchpoints" >> run.spread(work)
             | "Summarise" >> Kernel(kernel, run.kernel_threads)
         )
         collect((written,), result)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
-
 from contracts.lake import DataFile, Manifest, digest_of
 from models.event_keys import bucket_of
 from pipelines.increments import changed_customers, goes_on_from_base, published
@@ -61,7 +59,7 @@ def _execute(run: Run) -> dict[str, Any]:
     with run.pipeline() as pipeline:
         found = (
             pipeline
-            | "Buckets" >> beam.Create(buckets)
+            | "Buckets" >> run.spread(buckets)
             | "FindPersonas"
             >> FindPersonas(
                 root,

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
-
 from contracts.lake import digest_of
 from pipelines.decisions import read_splits
 from pipelines.job import Run, Stage, collect, data_files, main, read_results, scratch_folder
@@ -68,14 +66,14 @@ def _execute(run: Run) -> dict[str, Any]:
         run.kernel_threads,
     )
     with run.pipeline() as pipeline:
-        resolved = pipeline | "Links" >> beam.Create([links]) | "Resolve" >> Kernel(kernel)
+        resolved = pipeline | "Links" >> run.spread([links]) | "Resolve" >> Kernel(kernel)
         collect((resolved,), folder / "resolved.json")
     results = read_results(folder / "resolved.json")
     if "by_time" in results:
         within_us = config.identity.within // timedelta(microseconds=1)
         assign = AssignSharedDevices(root, shared, str(folder), name, within_us, run.kernel_threads)
         with run.pipeline() as pipeline:
-            units = pipeline | "Files" >> beam.Create(units_of_work(_event_files(run), shared))
+            units = pipeline | "Files" >> run.spread(units_of_work(_event_files(run), shared))
             assigned = units | "Assign" >> assign
             collect((assigned,), folder / "assigned.json")
         results |= read_results(folder / "assigned.json")

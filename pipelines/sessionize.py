@@ -124,7 +124,7 @@ def _make(run: Run, folder: Path, name: str, buckets: int) -> dict[str, list[Any
     customers = _customer_files(run, folder / "consents.npz")
     threads = run.kernel_threads
     with run.pipeline() as pipeline:
-        units = pipeline | "Units" >> beam.Create(_units(run))
+        units = pipeline | "Units" >> run.spread(_units(run))
         bucketed = units | "BucketEvents" >> BucketEvents(ruling, customers, threads)
         sessionize = Sessionize(ruling.root, run.config, name, threads)
         written = bucketed.main | "Sessionize" >> sessionize
@@ -149,13 +149,14 @@ def _change(run: Run, folder: Path, name: str, buckets: int) -> dict[str, list[A
         for number in [bucket.partition["bucket"]]
     ]
     renamed = set(bucket_of(touched.old, buckets).tolist())
-    changes = BucketChanges(
-        ruling, was, now, file, [bucket for bucket in old if bucket.number in renamed], threads
-    )
     with run.pipeline() as pipeline:
-        units = pipeline | "Units" >> beam.Create(_units_of_changes(run, files, touched))
+        units = pipeline | "Units" >> run.spread(_units_of_changes(run, files, touched))
+        buckets_renamed = pipeline | "Renamed" >> run.spread(
+            [b for b in old if b.number in renamed]
+        )
+        changes = BucketChanges(ruling, was, now, file, buckets_renamed, threads)
         events, results = units | "BucketChanges" >> changes
-        buckets_before = pipeline | "OldBuckets" >> beam.Create([(b.number, b) for b in old])
+        buckets_before = pipeline | "OldBuckets" >> run.spread([(b.number, b) for b in old])
         sessionize = SessionizeAnew(str(root), run.config, name, file, threads)
         written = (events, buckets_before) | "Buckets" >> beam.Flatten() | sessionize
         collect((results, written), folder / "result.json")

@@ -139,7 +139,9 @@ class _RenameRows:
 
 
 class BucketChanges(beam.PTransform):
-    """Tuples of `ChangedFile` to (bucket, Part of events with their customer), and to results for the accounting."""
+    """Tuples of `ChangedFile`, and each `OldBucket` of which a customer is called otherwise now (`renamed`), to
+    (bucket, Part of events with their customer), and to results for the accounting.
+    """
 
     def __init__(
         self,
@@ -147,7 +149,7 @@ class BucketChanges(beam.PTransform):
         before: CustomerFiles,
         after: CustomerFiles,
         touched: TouchedFile,
-        renamed: list[OldBucket],
+        renamed: beam.PCollection,
         threads: int,
     ) -> None:
         super().__init__()
@@ -158,9 +160,5 @@ class BucketChanges(beam.PTransform):
 
     def expand(self, files: beam.PCollection) -> Any:
         read = files | "ReadFiles" >> Kernel(self._read, self._threads, ("results",))
-        renamed = (
-            files.pipeline
-            | "Renamed" >> beam.Create(self._renamed)
-            | "RenameRows" >> Kernel(self._rename, self._threads)
-        )
+        renamed = self._renamed | "RenameRows" >> Kernel(self._rename, self._threads)
         return (read.main, renamed) | "Events" >> beam.Flatten(), read.results

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import apache_beam as beam
@@ -18,7 +17,7 @@ from models.event_keys import bucket_of, key_events
 from models.identifiers import Pseudonymiser
 from models.mapping import map_records
 from models.raw_fields import raw_fields
-from models.source_sql import Mapping, compile_mapping
+from models.source_sql import Mapping
 from models.tombstones import Tombstones
 from transforms.kernel import Kernel
 from transforms.limits import Limits
@@ -46,16 +45,13 @@ class MapSlice:
     """The kernel: reads a slice, maps it, spills what comes of it."""
 
     config: Config
+    mappings: dict[str, Mapping]
     pseudonymiser: Pseudonymiser | None
     tombstones: Tombstones | None
     now: datetime
     folder: str
     key_buckets: int
     released: dict[str, frozenset[str]]
-
-    @cached_property
-    def _mappings(self) -> dict[str, Mapping]:
-        return {name: compile_mapping(name, self.config) for name in self.config.sources}
 
     def __call__(self, piece: Slice) -> Iterator[Any]:
         batches = read_slice(piece, self.config.sources[piece.source], Limits.of(self.config.lake))
@@ -68,7 +64,7 @@ class MapSlice:
         """What comes of a batch of raw records: the outputs of `MapSlices`; `name` names the spills."""
         mapped = map_records(
             batch.table,
-            self._mappings[piece.source],
+            self.mappings[piece.source],
             now=self.now,
             pseudonymiser=self.pseudonymiser,
             tombstones=self.tombstones,
@@ -172,6 +168,7 @@ class MapSlices(beam.PTransform):
     def __init__(
         self,
         config: Config,
+        mappings: dict[str, Mapping],
         *,
         pseudonymiser: Pseudonymiser | None,
         tombstones: Tombstones | None,
@@ -183,7 +180,7 @@ class MapSlices(beam.PTransform):
     ) -> None:
         super().__init__()
         self._kernel = MapSlice(
-            config, pseudonymiser, tombstones, now, folder, key_buckets, released
+            config, mappings, pseudonymiser, tombstones, now, folder, key_buckets, released
         )
         self._threads = threads
 

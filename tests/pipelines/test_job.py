@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import DirectOptions
 
 from contracts.config import Config
 from contracts.errors import ConfigError, LockHeld, StageOrderError, UnsupportedRunner
@@ -54,6 +56,34 @@ def test_kernel_threads_follow_the_runner():
     processes = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
     assert options_for(processes)[1] == 1
     assert options_for([])[0].get_all_options()["runner"] == "FnApiRunner"
+
+
+def test_options_are_one_thing_however_they_are_looked_at():
+    """A view is made once and shows what another sets; Beam's copy for a pipeline is a thing of its own."""
+    options, _ = options_for(["--direct_num_workers=3"])
+    view = options.view_as(DirectOptions)
+    assert view is options.view_as(DirectOptions)
+    copied = copy.deepcopy(options)
+    copied.view_as(DirectOptions).direct_num_workers = 5
+    assert copied.get_all_options()["direct_num_workers"] == 5
+    assert view.direct_num_workers == options.get_all_options()["direct_num_workers"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "dealt"),
+    [
+        ([], False),
+        (["--kernel_threads=1"], False),
+        (["--direct_running_mode=multi_processing", "--kernel_threads=2"], True),
+        (["--runner=PortableRunner", "--job_endpoint=localhost:1"], True),
+    ],
+)
+def test_work_is_dealt_out_where_there_are_others(tmp_path: Path, options: list[str], dealt: bool):
+    """To other workers, however many threads each has; one process alone saves itself the trouble."""
+    run = Run.begin(configure(tmp_path), options)
+    pipeline = beam.Pipeline(runner="FnApiRunner", options=run.options)
+    _ = pipeline | run.spread([1, 2])
+    assert any("Reshuffle" in label for label in pipeline.applied_labels) == dealt
 
 
 def test_results_come_back_by_kind_whatever_the_runner_did(tmp_path: Path):
