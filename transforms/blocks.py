@@ -6,34 +6,23 @@ further when it has become many times larger than it looks.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from contracts.sources import Source
 from transforms.limits import Limits
-from transforms.plan_files import Slice, open_file
+from transforms.plan_files import Slice
 from transforms.record_ends import Block, is_quoted, record_ends
+from transforms.stored_files import decompressed, open_file
 
-__all__ = ["Refused", "TooLong", "blocks_of", "decompressed", "line_ends"]
+__all__ = ["Refused", "TooLong", "blocks_of", "line_ends"]
 
 _HARMLESS_BYTES = 64 << 20
 _MOST_RECORDS = 1 << 19
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-@contextlib.contextmanager
-def decompressed(stream: IO[bytes], compression: str) -> Iterator[Any]:
-    """The stream's plain bytes."""
-    if compression == "none":
-        yield stream
-    else:
-        with pa.CompressedInputStream(pa.PythonFile(stream, "r"), compression) as plain:
-            yield plain
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from contracts.config import Config
@@ -28,6 +27,7 @@ from contracts.errors import InputError
 from contracts.sources import Source
 from transforms.limits import Limits
 from transforms.record_ends import is_quoted, record_ends
+from transforms.stored_files import decompressed, open_file
 
 __all__ = [
     "UNREADABLE_PARQUET",
@@ -35,7 +35,6 @@ __all__ = [
     "Slice",
     "SourceFile",
     "list_files",
-    "open_file",
     "plan_file",
     "slices_expected",
 ]
@@ -127,13 +126,6 @@ def _unfit(path: str, warehouse: Path) -> str:
     return ""
 
 
-def open_file(path: str) -> IO[bytes]:
-    """Open a stored file for reading, as it is, on any filesystem that Beam knows."""
-    if "://" not in path:
-        return open(path, "rb", buffering=0)
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-
-
 def _compression(source: Source, path: str) -> str:
     if source.compression != "auto":
         return source.compression
@@ -211,8 +203,6 @@ def _header(file: SourceFile, source: Source, compression: str) -> tuple[str, ..
         return ()
     if source.columns is not None:
         return source.columns
-    from transforms.blocks import decompressed  # the reader imports this module
-
     try:
         with open_file(file.path) as stream, decompressed(stream, compression) as plain:
             start = io.BytesIO(plain.read(_HEADER_BYTES)).getvalue().decode("utf-8-sig", "replace")

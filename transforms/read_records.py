@@ -26,8 +26,9 @@ from models.engine import query
 from models.source_sql import PLACE, POSITION
 from transforms.blocks import Refused, TooLong, blocks_of, line_ends
 from transforms.limits import Limits
-from transforms.plan_files import UNREADABLE_PARQUET, Slice, open_file
+from transforms.plan_files import UNREADABLE_PARQUET, Slice
 from transforms.record_ends import Block
+from transforms.stored_files import open_file
 
 __all__ = ["RawBatch", "Unreadable", "read_slice"]
 
