@@ -320,16 +320,17 @@ def _scale(results: _Results) -> str:
         "## A million journeys",
         "",
         "Read from Parquet in 16 buckets, sampled, fitted with the number automatic, every journey and customer assigned and portrayed; "
-        "whole process, start-up included, on two cores. The goal: 20 s by sequence only, 30 s with channels and pace, 3 GB.",
+        "on two cores. The goal: 20 s by sequence only, 30 s with channels and pace, 3 GB. *Wall* is the whole process: the work, its imports, and the comparison with the truth.",
         "",
-        "| | touchpoints | wall, s | cpu, s | peak, MB | sample, fit, assign, s | planted, found | ARI, all journeys | oracle |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | touchpoints | the work, s | sample, fit, assign, s | wall, s | cpu, s | peak, MB | planted, found | ARI, all journeys | oracle |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, r in own.items():
         title = {"sequence": "sequence only", "side": "with channels and pace"}[name]
         lines.append(
-            f"| {title} | {r['steps']:,} | {r['wall_s']:.1f} | {r['cpu_s']:.1f} | {r['peak_mb']:,.0f} "
-            f"| {r['sample_s']:.1f}, {r['fit_s']:.1f}, {r['assign_s']:.1f} | {r['planted']}, {r['found']} "
+            f"| {title} | {r['steps']:,} | {r['sample_s'] + r['fit_s'] + r['assign_s']:.1f} "
+            f"| {r['sample_s']:.1f}, {r['fit_s']:.1f}, {r['assign_s']:.1f} "
+            f"| {r['wall_s']:.1f} | {r['cpu_s']:.1f} | {r['peak_mb']:,.0f} | {r['planted']}, {r['found']} "
             f"| {r['ari_all']:.3f} | {r['oracle_all']:.3f} |"
         )
     if any(r["wall_s"] > r["cpu_s"] for r in own.values()):
