@@ -273,7 +273,12 @@ JOURNEY_TABLES = (
             Column("measured_low", pa.float64(), "its 95% interval (Wilson for shares), low end"),
             Column("measured_high", pa.float64(), "its 95% interval (Wilson for shares), high end"),
             Column("baseline", pa.float64(), "what it is held against"),
-            Column("denominator", pa.int64(), "journeys, visits or answers behind it"),
+            Column(
+                "denominator",
+                pa.int64(),
+                "what it is of: answers (unit score), departures (excess_drop_off without days), else "
+                "journeys",
+            ),
             Column(
                 "excess_low", pa.float64(), "share of them for whom it is worse, low end of 95%"
             ),

@@ -48,7 +48,7 @@ SELECT
     journeys.outcome,
     journeys.value,
     journeys.touchpoints AS steps,
-    coalesce(journey_personas.persona_id, 'undetermined') AS persona_id,
+    coalesce(journey_personas.persona_id, 'none') AS persona_id,
     chosen.drawn,
     walked.walked_stages,
     walked.walked_channels,

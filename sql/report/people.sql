@@ -7,8 +7,8 @@ SELECT
     first_seen,
     last_seen,
     lifecycle,
-    coalesce(dim_persona.name, 'none') AS persona
+    dim_persona.name AS persona
 FROM dim_customer
 SEMI JOIN drawn_customers USING (customer_id)
-LEFT JOIN dim_persona USING (persona_id)
+JOIN dim_persona USING (persona_id)
 ORDER BY journeys DESC, customer_id;

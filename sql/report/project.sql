@@ -10,6 +10,12 @@ SELECT
     (SELECT max(started_at) FROM journeys) AS last_journey,
     (SELECT count(*) FROM touchpoints) AS touchpoints,
     (SELECT count(DISTINCT touchpoint) FROM map_cells) AS kinds,
+    -- null where there are several: amounts are then sums over all of them
+    (
+        SELECT CASE WHEN count(*) = 1 THEN any_value(unit) END
+        FROM kpis
+        WHERE measure = 'revenue' AND period = 'all' AND segment = 'all'
+    ) AS currency,
     (SELECT count(*) FROM ingest_ledger) AS files,
     (SELECT count(DISTINCT source) FROM ingest_ledger) AS sources
 FROM settings;

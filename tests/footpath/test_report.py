@@ -166,6 +166,15 @@ def test_people_can_be_told_whole(published: Path, page: str, tmp_path: Path) ->
     assert (_tables(html)["people"], _tables(html)["people_cells"]) == ([], [])
 
 
+def test_a_persona_has_one_name_everywhere(page: str) -> None:
+    """Journeys refer to personas by ids that have a name, none but the names stand beside people."""
+    tables = _tables(page)
+    names = {row["persona_id"]: row["name"] for row in tables["persona_names"]}
+    assert (names["undetermined"], names["none"]) == ("Undetermined", "Not looked at")
+    assert {journey["persona_id"] for journey in tables["journeys"]} <= names.keys()
+    assert {person["persona"] for person in tables["people"]} <= set(names.values())
+
+
 def test_html_in_any_field_is_text(published: Path, tmp_path: Path) -> None:
     """Markup in names, sentences, reasons and titles makes no element and ends no script."""
     path = tmp_path / "footpath.duckdb"

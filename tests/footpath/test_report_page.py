@@ -297,6 +297,27 @@ def test_the_curve_has_gaps_and_its_intervals_have_two_ends(
         assert (drawn.count("M"), drawn.count("L")) == (2, 0)
 
 
+def test_a_finding_says_what_it_counts_and_what_it_is_worth(
+    browser: Browser, retailer: Path
+) -> None:
+    """Departures rather than anything, an amount in the currency that is known; and personas have one name each."""
+    with duckdb.connect(str(retailer.parent.parent / "footpath.duckdb"), read_only=True) as con:
+        names = dict(con.sql("SELECT persona_id, name FROM dim_persona").fetchall())
+    for page in _opened(browser, retailer):
+        _visit(page, "Findings")
+        facts = page.locator(".finding").first.locator("dd")
+        expect(facts.nth(2)).to_have_text(re.compile("^[0-9,]+departures$"))
+        expect(facts.nth(3)).to_contain_text(re.compile(r"journeys, worth about \$[0-9,]+$"))
+        _visit(page, "Journeys")
+        listed = (
+            page.get_by_label("Persona")
+            .locator("option")
+            .evaluate_all("all => all.slice(1).map(o => [o.value, o.textContent])")
+        )
+        assert dict(listed).items() <= names.items()
+        assert ["undetermined", "Undetermined"] in listed
+
+
 def test_a_purchase_is_never_folded_and_what_is_rare_not_coloured(
     browser: Browser, retailer: Path
 ) -> None:

@@ -59,7 +59,9 @@ export const stages = rows("map_stages").map((row) => row.stage);
 export const channels = rows("map_channels").map((row) => row.channel);
 export const touchpoints = rows("map_touchpoints");
 export const personas = rows("personas");
-const personaNames = new Map(personas.map((p) => [p.persona_id, p.name]));
+
+/** Names of personas, and of what stands for having none, as dim_persona has them. */
+export const personaNames = new Map(rows("persona_names").map((p) => [p.persona_id, p.name]));
 
 export const slices = new Map(rows("slices").map((slice) => {
   const key = keyOf(slice.segment, slice.segment_value);
@@ -69,7 +71,7 @@ export const slices = new Map(rows("slices").map((slice) => {
 /** A slice for readers. */
 function sliceLabel(segment, value) {
   if (segment === "all") return "All journeys";
-  if (segment === "persona") return value === "undetermined" ? "No persona" : personaNames.get(value) ?? value;
+  if (segment === "persona") return personaNames.get(value === "(none)" ? "none" : value) ?? named(value);
   if (segment === "month" && /^\d{4}-\d\d$/.test(value)) return span("month", `${value}-01`);
   return value === "(none)" ? `No ${named(segment).toLowerCase()}` : named(value);
 }

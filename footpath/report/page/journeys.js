@@ -1,6 +1,6 @@
 /* Journeys: real ones under pseudonyms, drawn as timelines, searched by the pattern of their path. */
 
-import { chosen, journeys, personas, project, touchpoints } from "./data.js";
+import { chosen, journeys, personaNames, personas, project, touchpoints } from "./data.js";
 import { choice, el, heading } from "./dom.js";
 import { query, timeline } from "./evidence.js";
 import { pathSql } from "./figures.js";
@@ -29,7 +29,7 @@ export function drawJourneys(section) {
       el("label", { class: "choice search" }, el("span", {}, "Path pattern"), input),
       choice("Add a touchpoint", [{ options: [{ value: "", label: "…" }, ...touchpoints.map((t) => ({ value: t.touchpoint, label: named(t.touchpoint) }))] }], "", (name) => set(`${input.value} ${name}`.trim())),
       choice("Outcome", [{ options: OUTCOMES }], chosen.outcome, (outcome) => { chosen.outcome = outcome; refresh(results); }),
-      personas.length ? choice("Persona", [{ options: [{ value: "", label: "any" }, ...personas.map((p) => ({ value: p.persona_id, label: p.name })), { value: "undetermined", label: "none" }] }], chosen.persona, (persona) => { chosen.persona = persona; refresh(results); }) : null),
+      personas.length ? choice("Persona", [{ options: [{ value: "", label: "any" }, ...[...personaNames].filter(([id]) => all.some((j) => j.persona_id === id)).map(([id, name]) => ({ value: id, label: name }))] }], chosen.persona, (persona) => { chosen.persona = persona; refresh(results); }) : null),
     el("p", { class: "tries" }, "Try", tries().map((t) => el("button", { type: "button", onclick: () => set(t) }, t)), el("span", {}, "A name is a step; . is any step, .* any number of them, A|B either, ^ the beginning, $ the end.")),
     results);
   refresh(results);

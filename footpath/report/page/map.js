@@ -5,7 +5,7 @@ import { aside, choice, el, heading, shape } from "./dom.js";
 import { showEvidence } from "./evidence.js";
 import { cellSql, defaultSignal, nodeSql, ofWhat, signalsOf } from "./figures.js";
 import { drawPerson } from "./person.js";
-import { count, duration, fromTo, interval, measured, named, percent, plural } from "./wording.js";
+import { count, duration, fromTo, interval, measured, money, named, percent, plural } from "./wording.js";
 
 const SHOWN = 6;
 const [FEW, FEW_SHARE] = [30, 0.01]; // journeys that a touchpoint needs to be coloured
@@ -328,13 +328,20 @@ export function findingEvidence(f) {
   });
 }
 
+/** What the number of a finding is a share or mean of (pain_points.denominator). */
+function countedOf(f) {
+  if (f.unit === "score") return "answers";
+  return f.kind === "excess_drop_off" && !f.begins ? "departures" : "journeys";
+}
+
 /** What is measured of a finding. */
 export function findingFacts(f) {
+  const worth = project.currency === null ? `${count(f.cost_value)} in all currencies` : money(f.cost_value, project.currency);
   return [
     { label: "Measured", value: measured(f.unit, f.measured), note: f.measured_low === null ? "" : `${fromTo((v, more) => measured(f.unit, v, more), f.measured_low, f.measured_high)}, 95%` },
     { label: "Held against", value: measured(f.unit, f.baseline), note: "baseline" },
-    { label: "Behind it", value: count(f.denominator), note: "journeys, visits or answers" },
-    { label: "Beyond the baseline", value: count(f.cost_journeys), note: `journeys${f.cost_value ? `, worth about ${count(f.cost_value)}` : ""}` },
+    { label: "Behind it", value: count(f.denominator), note: countedOf(f) },
+    { label: "Beyond the baseline", value: count(f.cost_journeys), note: `${f.unit === "score" ? "answers" : "journeys"}${f.cost_value ? `, worth about ${worth}` : ""}` },
     { label: "q-value", value: f.q_value === null ? "–" : f.q_value < 0.001 ? "<0.001" : f.q_value.toFixed(3), note: "false discovery rate" },
   ];
 }

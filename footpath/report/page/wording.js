@@ -26,7 +26,7 @@ export function percent(share, places = 0) {
 /** What `make` gives with as few digits as tell its two ends apart, if two more than usual can do it. */
 function apart(make) {
   const told = [0, 1, 2].map(make);
-  return (told.find(([low, high]) => low !== high) ?? told[0]);
+  return told.find(([low, high]) => low !== high) ?? told[0];
 }
 
 /** A 95% interval of a share; empty if there is none. */
