@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from contracts.errors import ConfigError
 from contracts.loading import parse_config
 from models.identifiers import Pseudonymiser
 from models.mapping import Mapped, map_records
-from models.source_sql import compile_mapping
+from models.source_sql import Mapping, compile_mapping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JSON: dict[str, Any] = {
@@ -49,9 +50,14 @@ def config(source: dict[str, Any], **changes: Any) -> Config:
     return Config.model_validate(document | changes)
 
 
+@cache
+def compiled(source: str, changes: str) -> Mapping:
+    return compile_mapping("s", config(json.loads(source), **json.loads(changes)))
+
+
 def mapped(source: dict[str, Any], *records: Any, **changes: Any) -> Mapped:
     """Map JSON records (or their text), or rows of CSV."""
-    mapping = compile_mapping("s", config(source, **changes))
+    mapping = compiled(json.dumps(source), json.dumps(changes))
     positions = pa.array(range(1, len(records) + 1), pa.int64())
     if mapping.is_json:
         texts = [r if isinstance(r, str) else json.dumps(r) for r in records]
