@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import threading
@@ -18,13 +19,17 @@ from contracts.expectations import suites_with
 from contracts.lake import DataFile, Lake, Manifest, digest_of
 from contracts.schemas import TABLES, table_schema
 from contracts.sql_text import identifier
+from models.hexadecimal import hex_text
+from pipelines.increments import changed_customers, goes_on_from_base, published
 from pipelines.job import Run, Stage
+from pipelines.personas import STAGE as PERSONAS
 from sql.statements import statements
 
 if TYPE_CHECKING:
     import duckdb
 
     from sql.check import CheckResult
+    from sql.revision import Earlier
 
 __all__ = ["DATABASE", "GRAPHS", "REPORT", "STAGE", "results"]
 
@@ -43,12 +48,14 @@ def _fingerprint(run: Run) -> str:
     config = run.config
     referred = None if config.publish.embed else str(run.lake.root.resolve())
     least = config.privacy.min_group
-    declared = (config.project, config.stages, config.journey.gap, config.contacts, referred, least)
+    families = (config.namespaces, config.attributes)  # of columns
+    meanings = (config.stages, config.journey.gap, config.contacts)
+    declared = (config.project, families, meanings, referred, least)
     suites = {name: suite.model_dump() for name, suite in suites_with(config.expectations).items()}
     written = [(file.name, file.text) for folder in _SQL for file in statements(folder)]
     erased = _erased(run.draft)
     names = run.draft.names(*tables)
-    return digest_of("publish", 2, names, run.watermark, declared, written, suites, erased)
+    return digest_of("publish", 3, names, run.watermark, declared, written, suites, erased)
 
 
 def _execute(run: Run) -> dict[str, Any]:
@@ -90,6 +97,7 @@ def _execute(run: Run) -> dict[str, Any]:
         contacts=run.config.contacts,
         embed=run.config.publish.embed,
         expectations=expected,
+        earlier=_earlier(run),
     )
     _refuse_broken(database, docs)
     write_dictionary(database, run.lake.draft_folder / DICTIONARY, run.config.project)
@@ -103,7 +111,45 @@ def _execute(run: Run) -> dict[str, Any]:
         before if compared else None,
     )
     _write_graphs(run)
-    return {"rows": sum(rows.values()), "tables": rows, "bytes": database.stat().st_size}
+    return {
+        "rows": sum(rows.values()),
+        "tables": rows,
+        "bytes": database.stat().st_size,
+        "modified_ns": database.stat().st_mtime_ns,
+    }
+
+
+def _earlier(run: Run) -> Earlier | None:
+    """The published version, if its database is what its tables would become today, and may be gone on from."""
+    from sql.revision import Earlier
+
+    before, changed = published(run), changed_customers(run)
+    if changed is None or not run.config.publish.embed or not goes_on_from_base(run, STAGE):
+        return None
+    if before.watermark > run.watermark or _may_hide(run):
+        return None
+    database = (run.lake.current / DATABASE).resolve()
+    facts = run.base.stages["publish"].facts
+    with contextlib.suppress(FileNotFoundError):
+        found = database.stat()
+        if (found.st_size, found.st_mtime_ns) == (facts["bytes"], facts.get("modified_ns")):
+            files = {name: run.lake.paths(run.base, name) for name in TABLES}
+            same_personas = goes_on_from_base(run, PERSONAS)
+            return Earlier(database, files, before.watermark, hex_text(changed), same_personas)
+    return None
+
+
+def _may_hide(run: Run) -> bool:
+    """Whether rows may have left for nobody to find them: a declaration was mended, consent withdrawn entirely.
+
+    Rows that leave a copied database can be found in its bytes for some time.
+    """
+    declared = [
+        manifest.stages["ingest"].facts.get("contracts") for manifest in (run.base, run.draft)
+    ]
+    said = [manifest.names("consents") for manifest in (run.base, run.draft)]
+    entirely = run.config.privacy.withdrawal == "entirely"
+    return declared[0] != declared[1] or (entirely and said[0] != said[1])
 
 
 def _erased(manifest: Manifest) -> str | None:

@@ -1,11 +1,11 @@
 """Build ``footpath.duckdb``, the database analysts open, from the lake's Parquet files.
 
 The database is written beside its place and renamed when it is whole, in a storage version that
-DuckDB 1.2 and newer open. Steps, in order:
+DuckDB 1.2 and newer open. It is built from nothing, or from a copy of the version before, whose tables are then kept or
+brought up to date as far as possible (`sql.revision`). Steps, in order:
 
 1. every table of the lake becomes a view ``lake.<table>`` over its files, with the columns and
-   types that `contracts.schemas` declares; a table without files is empty, a column that older
-   files lack is null;
+   types that `contracts.schemas` declares (`sql.lake_views`);
 2. ``sql/macros/*.sql``;
 3. every table of the lake: by ``sql/tables/<table>.sql`` where there is one, else as a copy, or, for
    one of `LARGE` if nothing is embedded, as a view over the lake's files by their absolute paths;
@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +37,8 @@ import pyarrow as pa
 from contracts.schemas import TABLES, Column, table_columns
 from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
+from sql.lake_views import Settings, duckdb_type, open_lake, rows_of
+from sql.revision import Earlier, affected_customers, revise
 from sql.statements import statements
 from sql.strata import declare_strata
 
@@ -94,6 +96,7 @@ def publish_database(
     threads: int | None = None,
     memory_limit: str = "1GB",
     expectations: Callable[[duckdb.DuckDBPyConnection], Sequence[CheckResult]] | None = None,
+    earlier: Earlier | None = None,
 ) -> dict[str, int]:
     """Build a database from the files of the lake's tables; what was at `path` is replaced.
 
@@ -125,6 +128,8 @@ def publish_database(
         What DuckDB may hold in memory; beyond it, large operations spill beside `path`.
     expectations : callable, optional
         Given the connection once all tables are there; its results become rows of ``data_quality``, too.
+    earlier : Earlier, optional
+        The version before, whose database is gone on from where that spares work (`sql.revision`); only with `embed`.
 
     Returns
     -------
@@ -144,32 +149,41 @@ def publish_database(
         name: table_columns(table, tuple(namespaces), tuple(attributes))
         for name, table in TABLES.items()
     }
-    building = path.with_name(f".{path.name}.{os.getpid()}")
+    settings = Settings(watermark, journey_gap, stages, contacts, min_group)
+    building = path.with_name(f".{path.name}.building")
     spill = building.with_suffix(".spill")
-    building.unlink(missing_ok=True)
+    _sweep(building, spill)  # what a run left that was killed
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "memory_limit": memory_limit,
         "temp_directory": str(spill),
         "TimeZone": "UTC",
+        # A checkpoint that makes row groups fuller rewrites most of the file, at a tenth of all this costs.
+        "max_vacuum_tasks": 0,
     }
     if threads is not None:
         config["threads"] = threads
     connection = duckdb.connect(config=config)
     connection.execute("SET enable_progress_bar = false")
     try:
-        connection.execute("ATTACH ':memory:' AS lake")
-        _open_lake(connection, declared, files)
-        _declare_settings(connection, watermark, journey_gap, stages, contacts, min_group)
+        open_lake(connection, declared, files, settings)
         columns = [column.name for column in declared["journeys"]]
         declare_strata(connection, columns, small_groups or {})
         _declare_periods(connection)
+        customers = None
+        if earlier is not None:
+            customers = affected_customers(connection, earlier, settings)
+        if earlier is not None and customers is not None:
+            shutil.copyfile(earlier.database, building)
         connection.execute(
             f"ATTACH {literal(str(building))} AS footpath (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
         connection.execute("USE footpath")
         connection.begin()  # hundreds of comments, each brought to the disk alone, would take seconds
-        _build(connection, declared, {} if embed else files)
+        ready: Collection[str] = ()
+        if earlier is not None and customers is not None:
+            ready = revise(connection, declared, files, settings, earlier, customers)
+        _build(connection, declared, {} if embed else files, ready)
         _store_examples(connection)
         _open_checks(connection)
         connection.commit()
@@ -182,63 +196,15 @@ def publish_database(
         os.replace(building, path)
     finally:
         connection.close()
-        for leftover in (building, building.with_name(building.name + ".wal")):
-            leftover.unlink(missing_ok=True)
-        shutil.rmtree(spill, ignore_errors=True)
+        _sweep(building, spill)
     return rows
 
 
-def _open_lake(
-    connection: duckdb.DuckDBPyConnection,
-    declared: Mapping[str, Sequence[Column]],
-    files: Mapping[str, Sequence[Path]],
-) -> None:
-    """A view ``lake.<table>`` over the files of each table, with the declared columns."""
-    for name, columns in declared.items():
-        rows = _rows_of(columns, files.get(name, ()))
-        connection.execute(f"CREATE VIEW lake.{identifier(name)} AS {rows}")
-
-
-def _rows_of(columns: Sequence[Column], files: Iterable[Path], *, in_any_zone: bool = False) -> str:
-    """SQL for the rows of some files; it means the same from any folder and, if so wished, in any time zone."""
-    empty = ", ".join(f"NULL::{_duckdb_type(c.type)} AS {identifier(c.name)}" for c in columns)
-    rows = f"SELECT {empty} WHERE false"
-    if paths := sorted({str(path.resolve()) for path in files}):
-        listed = ", ".join(map(literal, paths))
-        rows += (
-            f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], "
-            "union_by_name = true, hive_partitioning = false)"
-        )
-    # A cast takes a time into the zone of whoever reads; the other way knows no infinite times, which events never are.
-    utc = "make_timestamp(epoch_us({}))" if in_any_zone else "{}::TIMESTAMP"
-    typed = []
-    for column in columns:
-        name, kind = identifier(column.name), _duckdb_type(column.type)
-        value = utc.format(name) if kind == "TIMESTAMP" else f"{name}::{kind}"
-        typed.append(f"{value} AS {name}")
-    return f"SELECT {', '.join(typed)} FROM ({rows})"
-
-
-def _declare_settings(
-    connection: duckdb.DuckDBPyConnection,
-    watermark: datetime,
-    journey_gap: timedelta,
-    stages: Sequence[str],
-    contacts: Sequence[str],
-    min_group: int,
-) -> None:
-    connection.execute(
-        "CREATE TABLE lake.settings AS SELECT $watermark::TIMESTAMPTZ::TIMESTAMP AS watermark, "
-        "to_microseconds($gap::BIGINT) AS journey_gap, $stages::VARCHAR[] AS stages, "
-        "$contacts::VARCHAR[] AS contacts, $min_group::BIGINT AS min_group",
-        {
-            "watermark": watermark,
-            "gap": journey_gap // timedelta(microseconds=1),
-            "stages": list(stages),
-            "contacts": list(contacts),
-            "min_group": min_group,
-        },
-    )
+def _sweep(building: Path, spill: Path) -> None:
+    """Delete an unfinished database and what belongs to it."""
+    for leftover in (building, building.with_name(building.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    shutil.rmtree(spill, ignore_errors=True)
 
 
 def _declare_periods(connection: duckdb.DuckDBPyConnection) -> None:
@@ -265,14 +231,18 @@ def _build(
     connection: duckdb.DuckDBPyConnection,
     declared: Mapping[str, Sequence[Column]],
     referred: Mapping[str, Sequence[Path]],
+    ready: Collection[str],
 ) -> None:
+    """Make every table that is not `ready`, and all views and macros."""
     for macro in statements("macros"):
         connection.execute(macro.text)
-    written = {file.name: file.text for file in statements("tables")}
+    written = {file.name: file.text for file in statements("tables") if file.name not in ready}
     for name, columns in declared.items():
+        if name in ready:
+            continue
         about = f"one row per {TABLES[name].grain}; key: {', '.join(TABLES[name].key)}"
         if name in LARGE and referred.get(name):
-            rows = _rows_of(columns, referred[name], in_any_zone=True)
+            rows = rows_of(columns, referred[name], in_any_zone=True)
             connection.execute(f"CREATE VIEW {identifier(name)} AS {rows}")
             _comment(connection, name, about, columns, "VIEW")
             continue
@@ -291,7 +261,7 @@ def _build(
 
 def _store_examples(connection: duckdb.DuckDBPyConnection) -> None:
     """Some journeys that each pain point hit, the first by id, so that they stay the same."""
-    typed = ", ".join(f"{column.name} {_duckdb_type(column.type)}" for column in _EXAMPLES)
+    typed = ", ".join(f"{column.name} {duckdb_type(column.type)}" for column in _EXAMPLES)
     connection.execute(f"CREATE TABLE pain_point_journeys ({typed})")
     for rank, listed in connection.execute(
         "SELECT rank, journeys_query FROM pain_points WHERE journeys_query IS NOT NULL ORDER BY rank"
@@ -305,7 +275,7 @@ def _store_examples(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _open_checks(connection: duckdb.DuckDBPyConnection) -> None:
-    columns = ", ".join(f"{c.name} {_duckdb_type(c.type)}" for c in _DATA_QUALITY)
+    columns = ", ".join(f"{c.name} {duckdb_type(c.type)}" for c in _DATA_QUALITY)
     connection.execute(f"CREATE TABLE data_quality ({columns})")
     about = "one row per check of the published numbers, and per expectation and column"
     _comment(connection, "data_quality", about, _DATA_QUALITY)
@@ -374,20 +344,3 @@ def _count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         name: connection.execute(f"SELECT count(*) FROM {identifier(name)}").fetchall()[0][0]
         for (name,) in tables
     }
-
-
-def _duckdb_type(kind: pa.DataType) -> str:
-    """DuckDB's name of an Arrow type; times are UTC and lose their zone."""
-    if pa.types.is_timestamp(kind):
-        return "TIMESTAMP"
-    if pa.types.is_decimal(kind):
-        return f"DECIMAL({kind.precision}, {kind.scale})"
-    return {
-        "string": "VARCHAR",
-        "bool": "BOOLEAN",
-        "date32[day]": "DATE",
-        "int32": "INTEGER",
-        "int64": "BIGINT",
-        "double": "DOUBLE",
-        "map<string, int64>": "MAP(VARCHAR, BIGINT)",
-    }[str(kind)]

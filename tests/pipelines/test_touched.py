@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from contracts.config import Config
+from footpath import expecting, publication
 from pipelines.increments import changed_customers
-from pipelines.job import Run
+from pipelines.job import Run, run_stage
+from sql import revision
+from sql.check import CheckResult
+from sql.digest import digest
+from tests.databases import rows_that_left
 from tests.spine import STAGES, difference, rows, start
 from tests.worlds import World, configured, give
 
@@ -55,19 +61,36 @@ def test_a_bucket_without_a_touched_customer_keeps_its_files(tmp_path: Path):
     assert len(np.unique(changed)) <= 2
 
 
-def test_the_graph_counted_by_difference_is_that_of_one_run(tmp_path: Path):
-    """Old counts, less the old ones of those to whom something happened, plus their new ones, give its tables."""
+def test_graph_and_database_made_by_difference_are_those_of_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Old counts, less the old ones of those to whom something happened, plus their new ones, give the graph's tables;
+    and old rows, less theirs, plus their new ones, give the database, however many they are.
+    """
+    monkeypatch.setattr(expecting, "import_library", lambda: None)
+    not_asked = CheckResult("expectations", "not asked here", kind="expectation")
+    monkeypatch.setattr(expecting, "validate", lambda *_: [not_asked])
+    monkeypatch.setattr(revision, "_MOST", 0)
     stages = (*STAGES, "graph")
     graph = {"segments": ["entry_channel", "week"], "min_volume": 2, "history": "24h"}
     world = World(1, events=200)
     config = configured(tmp_path / "one", graph=graph)
     give(tmp_path / "one", world.files)
     one = start(config, stages=stages)
+    run_stage(one, publication.STAGE)
     config = configured(tmp_path / "many", graph=graph)
+    left = []
     for delivery in world.runs(2):
         give(tmp_path / "many", delivery)
         many = start(config, stages=stages)
+        run_stage(many, publication.STAGE)
+        left.append(rows_that_left(many.lake.draft_folder / publication.DATABASE))
         many.lake.publish(many.draft)
     assert difference(one, many) == {}
     for name in ("stages", "transitions", "attribution", "pain_points", "segment_differences"):
         assert rows(one, name) == rows(many, name), name
+    assert left[0] == {}
+    assert "touchpoints" in left[-1]
+    one.lake.publish(one.draft)
+    of_one, of_many = (digest(run.lake.current / publication.DATABASE) for run in (one, many))
+    assert of_many == of_one
