@@ -31,6 +31,9 @@ __all__ = ["STAGE"]
 
 _KINDS = ("transitions", "paths", "steps")
 
+_TOGETHER = 8
+"""Buckets whose affected customers are counted at once, at most: more of them than a bucket has would be many."""
+
 
 def _fingerprint(run: Run) -> str:
     config = run.config
@@ -183,18 +186,20 @@ def _published(run: Run, folded: dict[str, tuple[str, ...]]) -> _Sums | None:
     return _Sums(counts, told["converted"], told["value_units"])
 
 
-def _changes(run: Run) -> list[BucketChange]:
-    """Every bucket before and now, and whose touchpoints are not the same."""
+def _changes(run: Run) -> list[tuple[BucketChange, ...]]:
+    """Every bucket before and now, and whose touchpoints are not the same; some buckets at a time."""
     from transforms.count_transitions import BucketChange
 
     changed = changed_customers(run)
     assert changed is not None
     of = bucket_of(changed, run.draft.stages["sessionize"].facts.get("buckets", 1))
     was, now = ({b.number: b for b in buckets_of(m)} for m in (run.base, run.draft))
-    return [
+    changes = [
         BucketChange(was.get(number), now.get(number), changed[of == number])
         for number in sorted(was | now)
     ]
+    some = min(_TOGETHER, -(-len(changes) // run.kernel_threads))
+    return [tuple(changes[i : i + some]) for i in range(0, len(changes), some)]
 
 
 def _small_groups(run: Run, result: Path) -> dict[str, tuple[str, ...]]:

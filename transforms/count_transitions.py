@@ -58,16 +58,18 @@ class _CountBucket:
     since: datetime
     """Watermark of the counts that changes are counted against."""
 
-    def __call__(self, element: Bucket | BucketChange) -> Iterator[Any]:
+    def __call__(self, element: Bucket | tuple[BucketChange, ...]) -> Iterator[Any]:
         if isinstance(element, Bucket):
-            yield from self._count(element, self.watermark, None)
+            yield from self._count([(element, None)], self.watermark)
             return
-        customers = self._affected(element)
-        if len(customers):
-            if element.now is not None:
-                yield from self._count(element.now, self.watermark, customers)
-            if element.before is not None:
-                yield from self._count(element.before, self.since, customers, taken=True)
+        affected = [(change, self._affected(change)) for change in element]
+        some = [(change, customers) for change, customers in affected if len(customers)]
+        now = [(change.now, customers) for change, customers in some if change.now is not None]
+        was = [
+            (change.before, customers) for change, customers in some if change.before is not None
+        ]
+        yield from self._count(now, self.watermark)
+        yield from self._count(was, self.since, taken=True)
 
     def _affected(self, change: BucketChange) -> np.ndarray:
         """Those who count otherwise now: changed, of another persona, or left alone by the watermark on its way."""
@@ -89,19 +91,28 @@ class _CountBucket:
 
     def _count(
         self,
-        bucket: Bucket,
+        buckets: Sequence[tuple[Bucket, np.ndarray | None]],
         watermark: datetime,
-        customers: np.ndarray | None,
         *,
         taken: bool = False,
     ) -> Iterator[Any]:
-        """Counts of some customers of a bucket, or of all; negative if they are taken back."""
+        """Counts of buckets, of some customers each or of all; negative if they are taken back.
+
+        To count costs something however few customers there are, so those of several buckets are counted at once.
+        """
+        if not buckets:
+            return
         graph = self.config.graph
-        journeys = journeys_of(self.root, self.config, watermark, bucket, customers)
+        journeys = _together(
+            journeys_of(self.root, self.config, watermark, *bucket) for bucket in buckets
+        )
         journeys = fold(journeys, self.folded)
         levels = self.config.attribution_levels
         columns = list(dict.fromkeys([*_STEPS, *levels]))
-        steps = read_bucket_of(self.root, bucket.touchpoints, columns, customers)
+        steps = _together(
+            read_bucket_of(self.root, bucket.touchpoints, columns, customers)
+            for bucket, customers in buckets
+        )
         if not len(steps):
             return  # these customers were, or are, elsewhere
         since = pc.subtract(pa.scalar(watermark, TIME), steps["event_time"])
@@ -138,7 +149,7 @@ class _CountBucket:
             ("paths", paths),
             ("steps", by_day),
         ):
-            name = f"{kind}-{bucket.number:04d}"
+            name = f"{kind}-{buckets[0][0].number:04d}"
             parts = by_measure(taken_back(counts) if taken else counts)
             for measure, part in spill_each(parts, self.folder, name):
                 yield (kind, measure), part
@@ -149,6 +160,11 @@ class _CountBucket:
             "value_units": sign * int(to_units(journeys["value"])[converted].sum()),
         }
         yield beam.pvalue.TaggedOutput("results", ("converted", value))
+
+
+def _together(tables: Iterable[pa.Table]) -> pa.Table:
+    """One below the other, in one chunk, as `read_bucket` gives a table."""
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def _of_another_persona(root: str, before: str, now: str) -> pa.Array:
@@ -201,7 +217,7 @@ class _Add:
 
 
 class CountTransitions(beam.PTransform):
-    """Each `Bucket`, or `BucketChange`, to results: ``("transitions", path)``, ``("paths", path)`` and
+    """Each `Bucket`, or some of `BucketChange`, to results: ``("transitions", path)``, ``("paths", path)`` and
     ``("steps", path)``, an Arrow file for each measure of the sums of `models.transition_counts`,
     `models.attribution_paths` and `models.step_counts`; ``("converted", ...)`` a bucket. What changes add up to
     is to be added to former sums.
