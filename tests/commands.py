@@ -6,6 +6,7 @@ loads when it starts cold is seen by the tests that start it cold (`tests/footpa
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
@@ -19,12 +20,14 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.loaded"])
 
 
-def footpath(*arguments: str, cwd: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    """What a command says and how it ends."""
+def footpath(
+    *arguments: str, cwd: Path, expect: int = 0, asking: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """What a command says and how it ends; whether it may ask Great Expectations."""
     with tempfile.TemporaryDirectory() as folder:
         told = [Path(folder, name) for name in ("stdout", "stderr")]
         process = _FORKS.Process(
-            target=_command, args=(arguments, cwd, told, os.environ["FOOTPATH_KEY"])
+            target=_command, args=(arguments, cwd, told, os.environ["FOOTPATH_KEY"], asking)
         )
         process.start()
         process.join()
@@ -33,8 +36,11 @@ def footpath(*arguments: str, cwd: Path, expect: int = 0) -> subprocess.Complete
     return subprocess.CompletedProcess(arguments, expect, *said)
 
 
-def _command(arguments: tuple[str, ...], cwd: Path, told: list[Path], key: str) -> None:
+def _command(
+    arguments: tuple[str, ...], cwd: Path, told: list[Path], key: str, asking: bool
+) -> None:
     from footpath.cli import main
+    from tests.spine import expectations_not_asked
 
     for number, path in enumerate(told, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
@@ -42,4 +48,5 @@ def _command(arguments: tuple[str, ...], cwd: Path, told: list[Path], key: str) 
     os.environ.update({"PATH": "/usr/bin:/bin", "FOOTPATH_KEY": key})
     os.chdir(cwd)
     sys.argv = ["footpath", *arguments]
-    main()
+    with contextlib.nullcontext() if asking else expectations_not_asked():
+        main()

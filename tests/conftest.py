@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,9 @@ settings.load_profile("shared machines")
 
 @pytest.fixture(scope="session")
 def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Raw files of four sources and ``truth/``: about 1,500 events of eight days.
+    """Raw files of four sources and ``truth/``: about 1,500 events of four days, in two or three files each.
 
-    Few days, because each day of a source is a file of the lake; many flaws, because flaws are
+    Few days and files, because each costs more than what is in it; many flaws, because flaws are
     what is tested.
     """
     folder = tmp_path_factory.mktemp("retailer")
@@ -33,8 +34,17 @@ def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "future_share": 0.01,
         "late_share": 0.03,
     }
-    generate(folder, Scenario(events=1_500, seed=5, days=8, file_days=2, **flaws))
+    generate(folder, Scenario(events=1_500, seed=5, days=4, file_days=2, **flaws))
     return folder
+
+
+@pytest.fixture
+def unasked() -> Iterator[None]:
+    """Great Expectations is not asked in the test."""
+    from tests.spine import expectations_not_asked
+
+    with expectations_not_asked():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pyarrow as pa
@@ -18,11 +20,11 @@ from contracts.lake import DataFile
 from contracts.loading import load_config
 from contracts.schemas import TABLES
 from pipelines.job import Run, run_stage
+from sql.check import CheckResult
 
 __all__ = [
-    "PRESETS", "STAGES", "add_files", "configure", "difference", "ledger_sums", "publish",
-    "raw_files",
-    "rows", "stage", "start", "table",
+    "PRESETS", "STAGES", "add_files", "configure", "difference", "expectations_not_asked", "ingest", "ledger_sums",
+    "publish", "raw_files", "rows", "stage", "start", "table",
 ]  # fmt: skip
 
 STAGES = ("ingest", "resolve", "sessionize", "journeys")
@@ -76,11 +78,30 @@ def start(config: Config, beam: Sequence[str] = (), stages: Sequence[str] = STAG
     return run
 
 
-def publish(config: Config, beam: Sequence[str] = ()) -> Run:
-    """Run the stages and make the draft the current version (without database and report)."""
-    run = start(config, beam)
+def ingest(config: Config) -> Run:
+    """Publish what ingest alone writes, where a test looks at nothing that follows from it."""
+    return publish(config, stages=STAGES[:1])
+
+
+def publish(config: Config, beam: Sequence[str] = (), stages: Sequence[str] = STAGES) -> Run:
+    """Run stages and make the draft the current version (without database and report)."""
+    run = start(config, beam, stages)
     run.lake.publish(run.draft)
     return run
+
+
+@contextlib.contextmanager
+def expectations_not_asked() -> Iterator[None]:
+    """Publications do without Great Expectations, which takes longer than all else that a small run does.
+
+    It reads the tables and leaves nothing for later runs, so tests that are not about expectations miss nothing.
+    """
+    answer = [CheckResult("expectations", "not asked in this test", kind="expectation")]
+    with (
+        mock.patch("footpath.expecting.validate", lambda *_: answer),
+        mock.patch("footpath.expecting.import_library"),
+    ):
+        yield
 
 
 def table(run: Run, name: str) -> pa.Table:

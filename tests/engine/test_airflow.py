@@ -26,6 +26,7 @@ import pytest
 
 from contracts.config import Config
 from contracts.lake import Lake
+from footpath.generator import Scenario, generate
 from footpath.running import STAGES, run_stages
 from sql.digest import digest
 from tests.spine import PRESETS, configure
@@ -129,6 +130,15 @@ def _free_port() -> str:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return str(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw files of four sources, three and more of each."""
+    folder = tmp_path_factory.mktemp("retailer")
+    flaws = {"duplicate_share": 0.05, "malformed_share": 0.02, "late_share": 0.03}
+    generate(folder, Scenario(events=1_500, seed=5, days=8, file_days=2, **flaws))
+    return folder
 
 
 @pytest.fixture(scope="module")

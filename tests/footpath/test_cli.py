@@ -26,25 +26,25 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two weeks of a small retailer in few files."""
+    """Four days of a small retailer in few files."""
     folder = tmp_path_factory.mktemp("raw")
-    generate(folder / "data", Scenario(events=4_000, seed=11, days=14, file_days=7))
+    generate(folder / "data", Scenario(events=4_000, seed=11, days=4, file_days=2))
     return folder / "data"
 
 
 @pytest.fixture(scope="module")
 def project(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The retailer run through everything."""
-    return run_everything(tmp_path_factory.mktemp("project"), raw)
+    return run_everything(tmp_path_factory.mktemp("project"), raw, asking=True)
 
 
-def run_everything(folder: Path, raw: Path, *arguments: str) -> Path:
-    """A project of its own over the raw files, published."""
+def run_everything(folder: Path, raw: Path, *arguments: str, asking: bool = False) -> Path:
+    """A project of its own over the raw files, published; expectations are asked where they are new."""
     if not (folder / "data").exists():
         (folder / "data").symlink_to(raw)
     config = CONFIG + 'as_of: "2026-03-01T00:00:00Z"\n'
     (folder / "footpath.yml").write_text(config, encoding="utf-8")
-    footpath("run", *arguments, cwd=folder)
+    footpath("run", *arguments, cwd=folder, asking=asking)
     return folder
 
 

@@ -14,6 +14,9 @@ from footpath.identities import order_split, show
 from footpath.publication import DATABASE
 from footpath.running import STAGES, run_stages
 from footpath.sensitivity import sensitivity
+from tests.spine import expectations_not_asked
+
+pytestmark = pytest.mark.usefixtures("unasked")
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 EVENTS = [  # minute, what, login, address, browser
@@ -63,7 +66,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Config:
     }
     (folder / "footpath.yml").write_text(json.dumps(document), encoding="utf-8")
     config = load_config(folder / "footpath.yml")
-    run_stages(config, STAGES, ())
+    with expectations_not_asked():
+        run_stages(config, STAGES, ())
     return config
 
 

@@ -14,7 +14,9 @@ from contracts.config import Config
 from contracts.errors import CheckFailed
 from footpath import publication
 from footpath.running import STAGES, run_stages
-from tests.spine import add_files, configure, raw_files
+from tests.spine import add_files, configure, expectations_not_asked, raw_files
+
+pytestmark = pytest.mark.usefixtures("unasked")
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +26,11 @@ def project(tmp_path_factory: pytest.TempPathFactory, retailer: Path) -> Config:
     files = raw_files(retailer)
     add_files(folder, files)
     config = configure(folder)
-    run_stages(config, STAGES, ())
-    add_files(folder, files[:1], rename="again-")
-    run_stages(config, STAGES[:1], ())
-    run_stages(config, STAGES[1:], ())
+    with expectations_not_asked():
+        run_stages(config, STAGES, ())
+        add_files(folder, files[:1], rename="again-")
+        run_stages(config, STAGES[:1], ())
+        run_stages(config, STAGES[1:], ())
     return config
 
 

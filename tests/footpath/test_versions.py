@@ -16,7 +16,9 @@ from footpath.running import STAGES, run_stages
 from footpath.versions import retire, rollback, told
 from sql.digest import digest, digest_connection
 from tests.databases import rows_that_left
-from tests.spine import add_files, configure, raw_files
+from tests.spine import add_files, configure, expectations_not_asked, raw_files
+
+pytestmark = pytest.mark.usefixtures("unasked")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,8 @@ def twice(tmp_path_factory: pytest.TempPathFactory, retailer: Path) -> Config:
     first, *others = raw_files(retailer)
     for files in (others, [first]):
         add_files(folder, files)
-        run_stages(config, STAGES, ())
+        with expectations_not_asked():
+            run_stages(config, STAGES, ())
     return config
 
 

@@ -12,7 +12,7 @@ from contracts.config import Config
 from contracts.errors import SchemaBroken
 from contracts.lake import Lake
 from footpath.drifting import drift_results
-from tests.spine import configure, publish, start
+from tests.spine import configure, ingest, start
 
 RULE = {"touchpoint": "purchase", "stage": "purchase", "when": {"event_type": "buy"}}
 
@@ -40,13 +40,13 @@ def deliver(folder: Path, name: str, time: str = "at", **more: Any) -> None:
 def test_a_renamed_time_stops_the_run_until_the_declaration_follows(tmp_path: Path) -> None:
     """The producer renames the field: exit code 10, nothing changes; a mended declaration reads all anew."""
     deliver(tmp_path, "1", "at")
-    publish(project(tmp_path))
+    ingest(project(tmp_path))
     deliver(tmp_path, "2", "happened_at")
     with pytest.raises(SchemaBroken, match="event_time or event_type: in none of 30 new") as told:
         start(project(tmp_path))
     assert told.value.exit_code == 10
     assert Lake(tmp_path / "warehouse").published().version == 1
-    mended = publish(project(tmp_path, {"coalesce": ["$.at", "$.happened_at"]}))
+    mended = ingest(project(tmp_path, {"coalesce": ["$.at", "$.happened_at"]}))
     assert sum(file.rows for file in mended.draft.tables["events"]) == 60
 
 
@@ -55,10 +55,10 @@ def test_raw_fields_that_come_go_or_change_are_told_with_the_version(
 ) -> None:
     """Fields that no declaration names, too; once, by the run that reads them."""
     deliver(tmp_path, "1", basket={"total": 5}, old="x")
-    first = publish(project(tmp_path))
+    first = ingest(project(tmp_path))
     assert drift_results(first.draft) == []
     deliver(tmp_path, "2", basket={"total": "5.00 EUR"}, coupon="SAVE")
-    second = publish(project(tmp_path))
+    second = ingest(project(tmp_path))
     (found,) = drift_results(second.draft)
     assert (found.name, found.violations, found.refuses) == ("drift.web", 3, False)
     assert [line.split(":")[1] for line in found.examples] == [
@@ -66,5 +66,5 @@ def test_raw_fields_that_come_go_or_change_are_told_with_the_version(
     ]  # fmt: skip
     assert all(line in caplog.text for line in found.examples)
     deliver(tmp_path, "3", basket={"total": "7.00 EUR"}, coupon="SAVE")
-    (found,) = drift_results(publish(project(tmp_path)).draft)
+    (found,) = drift_results(ingest(project(tmp_path)).draft)
     assert found.passed

@@ -66,13 +66,13 @@ def test_a_kiosk_of_ten_thousand_people_changes_nobodys_journey(tmp_path: Path):
     """With the kiosk's identifier and without it: the same touchpoints, sessions and journeys."""
     events = []
     for person in range(10_000):
-        who = {"u": f"u{person}"}
+        who, at = {"u": f"u{person}"}, person / 2
         events += [
-            event(7 * person, **who, d=f"d{person}"),
-            event(7 * person + 3, **who, d="kiosk"),
-            event(7 * person + 5, d=f"d{person}"),
+            event(at, **who, d=f"d{person}"),
+            event(at + 3, **who, d="kiosk"),
+            event(at + 5, d=f"d{person}"),
         ]
-    events += [event(70 * number + 1, d="kiosk") for number in range(1_000)]
+    events += [event(5 * number + 1, d="kiosk") for number in range(1_000)]
     outcomes = []
     for name, seen in (("with", events), ("without", [_without_kiosk(e) for e in events])):
         deliver(tmp_path / name, "all", seen)
@@ -147,7 +147,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A world where most people share a tablet or meet at a kiosk."""
     folder = tmp_path_factory.mktemp("neighbours")
     shares = {"household_share": 0.7, "kiosks": 1, "kiosk_share": 0.3}
-    generate(folder, Scenario(events=2_500, seed=3, days=4, file_days=1, **shares))
+    generate(folder, Scenario(events=1_500, seed=4, days=3, file_days=1, **shares))
     return folder
 
 

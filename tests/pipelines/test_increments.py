@@ -16,7 +16,7 @@ from contracts.config import Config
 from contracts.errors import InputError, StageOrderError
 from contracts.loading import load_config
 from pipelines.job import Run, run_stage
-from tests.spine import difference, ledger_sums, publish, rows, stage, start, table
+from tests.spine import difference, ingest, ledger_sums, publish, rows, stage, start, table
 
 BASE: dict[str, Any] = {
     "format": "jsonl",
@@ -79,13 +79,13 @@ def test_a_copy_delivered_later_but_received_earlier_wins(tmp_path: Path):
     """
     config = project(tmp_path, web={})
     deliver(tmp_path, "web/1.jsonl", [event(1, "2025-05-09", e="late"), event(2)])
-    publish(config)
+    ingest(config)
     deliver(
         tmp_path,
         "web/2.jsonl",
         [event(1, "2025-05-03", e="early", t="2025-04-30T10:00:00Z"), event(3)],
     )
-    run = publish(config)
+    run = ingest(config)
     assert column(run, "events", "event_id", "event_type") == [
         ("e1", "early"),
         ("e2", "a"),
@@ -97,7 +97,7 @@ def test_a_copy_delivered_later_but_received_earlier_wins(tmp_path: Path):
     ]
     ledger_sums(run)
     deliver(tmp_path, "web/3.jsonl", [event(1, "2025-05-05", e="between"), event(4)])
-    run = publish(config)
+    run = ingest(config)
     assert ("e1", "early") in column(run, "events", "event_id", "event_type")
     assert sum(row["events"] for row in table(run, "ingest_ledger").to_pylist()) == 4
 
@@ -108,9 +108,9 @@ def test_a_loser_of_an_earlier_run_removes_nothing_later(tmp_path: Path):
     copies = [event(1, "2025-05-09"), event(1, "2025-05-02"), event(1, "2025-05-02")]
     deliver(tmp_path, "web/1.jsonl", copies)
     for number in (2, 3, 4):
-        publish(config)
+        ingest(config)
         deliver(tmp_path, f"web/{number}.jsonl", [event(n) for n in range(1, 30 * number)])
-    run = publish(config)
+    run = ingest(config)
     assert len(column(run, "events", "event_id")) == 119
     ledger_sums(run)
 
@@ -124,9 +124,9 @@ def test_files_rewritten_in_one_day_do_not_overwrite_each_other(tmp_path: Path):
             f"web/{delivery}.jsonl",
             [event(10 * delivery + n, "2025-05-09") for n in range(5)],
         )
-        publish(config)
+        ingest(config)
     deliver(tmp_path, "web/x.jsonl", [event(10 * delivery, "2025-05-01") for delivery in range(3)])
-    run = publish(config)
+    run = ingest(config)
     assert (
         len(column(run, "events", "event_id")) == len(set(column(run, "events", "event_id"))) == 15
     )
@@ -161,8 +161,8 @@ def test_a_changed_declaration_reads_only_its_source_anew(tmp_path: Path, format
 def test_words_about_a_source_read_nothing_anew(tmp_path: Path):
     """A description, or where files lie, decides nothing about records."""
     deliver(tmp_path, "web/1.jsonl", [event(1)])
-    first = publish(project(tmp_path, web={}))
-    second = publish(project(tmp_path, web={"description": "Our shop"}))
+    first = ingest(project(tmp_path, web={}))
+    second = ingest(project(tmp_path, web={"description": "Our shop"}))
     assert first.draft.names("events") == second.draft.names("events")
 
 
@@ -181,11 +181,11 @@ def test_another_key_reads_personal_identifiers_anew(
 def test_a_changed_source_whose_files_are_gone_is_refused(tmp_path: Path):
     """Without its files a source cannot be read anew, and half a source is no answer."""
     deliver(tmp_path, "web/1.jsonl", [event(1)])
-    publish(project(tmp_path, web={}))
+    ingest(project(tmp_path, web={}))
     (tmp_path / "data/web/1.jsonl").unlink()
     deliver(tmp_path, "web/2.jsonl", [event(2)])
     with pytest.raises(InputError, match=r"1\.jsonl"):
-        start(project(tmp_path, web={"channel": {"const": "store"}}))
+        ingest(project(tmp_path, web={"channel": {"const": "store"}}))
 
 
 def test_a_source_taken_out_takes_its_rows_with_it(tmp_path: Path):
@@ -204,9 +204,9 @@ def test_a_file_that_grew_is_read_again_for_what_is_new(tmp_path: Path):
     """Lines added to a file become events; those read before are duplicates."""
     config = project(tmp_path, web={})
     deliver(tmp_path, "web/1.jsonl", [event(1)])
-    publish(config)
+    ingest(config)
     deliver(tmp_path, "web/1.jsonl", [event(1), event(2)])
-    run = publish(config)
+    run = ingest(config)
     assert column(run, "events", "event_id") == [("e1",), ("e2",)]
     assert ledger_sums(run)["duplicates"] == 1
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -113,15 +114,25 @@ def test_worker_processes_make_no_difference(tmp_path: Path, retailer: Path, who
 
 
 def test_many_runs_equal_one(tmp_path: Path, retailer: Path, whole: Run):
-    """Files that come one delivery after the other, the latest first, give what one run gives."""
-    files = raw_files(retailer)
-    deliveries = [files[3::4], files[2::4], files[1::4], files[0::4]]
-    for delivery in deliveries:
+    """Halves of files that come one delivery after the other, the latest first, give what one run gives."""
+    halves = list(_halves(raw_files(retailer), tmp_path / "halves"))
+    for delivery in (halves[3::4], halves[2::4], [*halves[1::4], *halves[0::4]]):
         add_files(tmp_path, delivery)
         last = publish(configure(tmp_path))
         ledger_sums(last)
     assert difference(whole, last) == {}
     assert ledger_sums(last) == ledger_sums(whole)
+
+
+def _halves(files: Iterable[Path], folder: Path) -> Iterator[Path]:
+    """Each file as two."""
+    for file in files:
+        lines = file.read_bytes().splitlines(keepends=True)
+        (folder / file.parent.name).mkdir(parents=True, exist_ok=True)
+        for number, half in enumerate((lines[: len(lines) // 2], lines[len(lines) // 2 :])):
+            path = folder / file.parent.name / f"{file.stem}-{number}{file.suffix}"
+            path.write_bytes(b"".join(half))
+            yield path
 
 
 def test_a_file_under_another_name_adds_nothing(tmp_path: Path, retailer: Path, whole: Run):

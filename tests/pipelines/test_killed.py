@@ -5,6 +5,7 @@ it.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,22 +22,32 @@ from contracts.lock import locked
 from footpath.running import STAGES, run_stages
 from pipelines.job import Run
 from sql.digest import digest
-from tests.spine import add_files, configure, difference, publish, raw_files
+from tests.spine import PRESETS, add_files, configure, difference, publish, raw_files
 from transforms.deduplicate import _DeduplicateBucket
 from transforms.write_events import _WriteDay
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="module")
+def first_half(tmp_path_factory: pytest.TempPathFactory, retailer: Path) -> Path:
+    """A project that has published half of the files."""
+    folder = tmp_path_factory.mktemp("half")
+    add_files(folder, raw_files(retailer)[::2])
+    publish(configure(folder))
+    return folder
+
+
 @pytest.fixture
-def half(tmp_path: Path, retailer: Path) -> Config:
-    """A project that has published half of the files and was delivered the rest."""
-    files = raw_files(retailer)
-    add_files(tmp_path, files[::2])
-    config = configure(tmp_path)
-    publish(config)
-    add_files(tmp_path, files[1::2])
-    return config
+def half(tmp_path: Path, first_half: Path, retailer: Path) -> Config:
+    """A copy of that project's warehouse, which was delivered the rest; the first half is where it was."""
+    shutil.copytree(first_half / "warehouse", tmp_path / "warehouse", symlinks=True)
+    add_files(tmp_path, raw_files(retailer)[1::2])
+    sources = {
+        name: {"preset": preset, "paths": [f"{first_half}/data/{name}/*", f"data/{name}/*"]}
+        for name, preset in PRESETS.items()
+    }
+    return configure(tmp_path, sources=sources)
 
 
 def published(config: Config) -> dict[str, bytes]:
@@ -112,6 +123,7 @@ def test_a_process_killed_in_the_middle_of_a_stage(half: Config, whole: Run):
     assert difference(whole, publish(half)) == {}
 
 
+@pytest.mark.usefixtures("unasked")
 def test_killed_between_building_and_switching_the_version(
     tmp_path: Path, retailer: Path, monkeypatch: pytest.MonkeyPatch
 ):

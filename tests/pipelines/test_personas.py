@@ -17,7 +17,9 @@ from contracts.loading import load_config
 from footpath.running import STAGES, run_stages
 from sql.digest import digest
 from tests.spine import STAGES as SPINE
-from tests.spine import rows, start, table
+from tests.spine import expectations_not_asked, rows, start, table
+
+pytestmark = pytest.mark.usefixtures("unasked")
 
 WALKS = {
     "bargains": ("ad", "coupon", "list", "cart"),
@@ -106,14 +108,16 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, Config,
         deliver(folder, "1.jsonl", "bargains", range(80))
         deliver(folder, "2.jsonl", "readers", range(60))
     twice = project(folders[1], profile=asked)
-    run_stages(twice, STAGES, ())
+    with expectations_not_asked():
+        run_stages(twice, STAGES, ())
     between = kinds(twice)
     for folder in folders:
         deliver(folder, "3.jsonl", "readers", range(60, 190))
         deliver(folder, "4.jsonl", "visitors", range(110))
     once = project(folders[0], profile=asked)
-    run_stages(once, STAGES, ())
-    run_stages(twice, STAGES, ())
+    with expectations_not_asked():
+        run_stages(once, STAGES, ())
+        run_stages(twice, STAGES, ())
     return once, twice, between
 
 

@@ -99,6 +99,7 @@ def test_neither_log_nor_files_tell_the_key_or_an_address(
     assert [p for p in root.rglob("*") if p.is_file() and key in p.read_bytes()] == []
 
 
+@pytest.mark.usefixtures("unasked")
 def test_small_segments_are_told_as_one_group(warehouse: tuple[Path, str]):
     """With a least number of customers no slice has fewer, sums hold (or nothing would have been
     published), and nothing else changes.
