@@ -1,6 +1,6 @@
 """Any order, split, repetition and lateness of the same files gives the same tables: tried at random.
 
-    python benchmarks/splits.py [--trials 100] [--events 300] [--seed 1] [--log splits.jsonl]
+    python benchmarks/splits.py [--trials 100] [--events 300] [--seed 1] [--log splits.jsonl] [--patch]
 
 The files of a small shop (`deliveries.py`) are dealt to 2 to 10 runs, in a random order, so that most files come late
 to some others; some are delivered again in a later run, under another name. After the last run the digest of every
@@ -8,6 +8,9 @@ table must be that of one run over all the files. What differs is printed, with 
 
 Runs are forks of one process that has loaded everything and has no threads. Great Expectations is asked in the last run
 of a trial only. Trials are added to the log; those that it holds already count.
+
+A run of so small a shop affects most of its customers, and builds the database from nothing. With `--patch` every run
+that may goes on from a copy of the version before, however many rows it replaces.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import sql.revision
 from benchmarks.deliveries import (
     configure,
     deliver,
@@ -45,7 +49,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path, default=Path("splits.jsonl"))
+    parser.add_argument("--patch", action="store_true")
     given = parser.parse_args()
+    if given.patch:
+        sql.revision._MOST = 0
     logging.getLogger().setLevel(logging.ERROR)
     started = time.monotonic()
     trials = logged(given.log)
