@@ -154,7 +154,8 @@ def test_a_critical_expectation_stops_publication_and_the_last_version_is_served
     assert '"../data_docs/index.html"' in report
     before = database.read_bytes()
 
-    order = json.loads(next((tmp_path / "data" / "store").iterdir()).read_text().splitlines()[0])
+    raw = min((tmp_path / "data" / "store").iterdir()).read_bytes()
+    order = json.loads(raw.splitlines()[0])
     order |= {"id": 424242, "total_price": "1000000.00", "current_total_price": "1000000.00"}
     (tmp_path / "data" / "store" / "late.jsonl").write_text(json.dumps(order), encoding="utf-8")
     done = footpath("run", cwd=tmp_path, expect=5)

@@ -68,7 +68,7 @@ def test_no_personal_value_is_in_any_file(warehouse: tuple[Path, str], retailer:
         if path.suffix == ".parquet":
             for distinct in texts(pq.read_table(path, partitioning=None)):
                 assert not pc.any(pc.is_in(distinct.cast(pa.large_string()), raw)).as_py(), path
-                assert not pc.any(pc.match_substring(distinct, "@")).as_py(), path
+                assert not pc.any(pc.match_substring_regex(distinct, "[^ ]@[^ ]")).as_py(), path
 
 
 def test_the_published_database_holds_no_address(warehouse: tuple[Path, str]):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from contracts.config import Config
 from pipelines.decisions import append_quarantine_orders
-from tests.spine import configure, ledger_sums, publish, rows, table
+from tests.spine import configure, ingest, ledger_sums, rows, table
 
 SOURCE = {
     "paths": "data/web/*.jsonl",
@@ -51,21 +51,21 @@ def test_time_lets_future_records_go(tmp_path: Path) -> None:
     """With `as_of` moved past them they are events, as if they had been read now; copies of them compete."""
     deliver(tmp_path / "a", "1", PAST, SOON, OLD, NEVER)
     deliver(tmp_path / "a", "2", SOON_AGAIN)
-    first = publish(project(tmp_path / "a"))
+    first = ingest(project(tmp_path / "a"))
     assert ledger_sums(first)["quarantined"] == 8
-    again = publish(project(tmp_path / "a", "2026-04-01T00:00:00Z"))
+    again = ingest(project(tmp_path / "a", "2026-04-01T00:00:00Z"))
     assert ledger_sums(again) == {
         "records_read": 10, "events": 4, "duplicates": 2, "dead_letters": 0, "quarantined": 4, "withheld": 0,
         "erased": 0,
     }  # fmt: skip
     deliver(tmp_path / "b", "1", PAST, SOON, OLD, NEVER)
     deliver(tmp_path / "b", "2", SOON_AGAIN)
-    at_once = publish(project(tmp_path / "b", "2026-04-01T00:00:00Z"))
+    at_once = ingest(project(tmp_path / "b", "2026-04-01T00:00:00Z"))
     for name in ("events", "quarantine"):
         assert rows(again, name) == rows(at_once, name)
     kinds = {r["event_id"]: r["event_type"] for r in table(again, "events").to_pylist()}
     assert kinds["soon"] == "look"
-    idle = publish(project(tmp_path / "a", "2026-04-01T00:00:00Z"))
+    idle = ingest(project(tmp_path / "a", "2026-04-01T00:00:00Z"))
     assert idle.log[0]["skipped"]
 
 
@@ -81,19 +81,19 @@ def test_orders_hold_before_and_after_a_record_comes(tmp_path: Path) -> None:
         append_quarantine_orders(lake, [("web", "soon")], "drop", at)
 
     deliver(tmp_path / "a", "1", PAST, SOON, OLD, NEVER)
-    publish(project(tmp_path / "a"))
+    ingest(project(tmp_path / "a"))
     order(project(tmp_path / "a"))
-    held_first = publish(project(tmp_path / "a"))
+    held_first = ingest(project(tmp_path / "a"))
     deliver(tmp_path / "b", "1", PAST, SOON, OLD, NEVER)
     order(project(tmp_path / "b"))
-    ordered_first = publish(project(tmp_path / "b"))
+    ordered_first = ingest(project(tmp_path / "b"))
     for name in ("events", "quarantine"):
         assert rows(held_first, name) == rows(ordered_first, name)
     assert ledger_sums(held_first) == ledger_sums(ordered_first)
     assert {(r["source"], r["event_id"]) for r in table(held_first, "events").to_pylist()} == {
         ("web", "past"), ("web", "old"), ("shop", "past"),
     }  # fmt: skip
-    later = publish(project(tmp_path / "a", "2026-04-01T00:00:00Z"))
+    later = ingest(project(tmp_path / "a", "2026-04-01T00:00:00Z"))
     held = {(r["source"], r["event_id"], r["decision"]) for r in table(later, "quarantine").select(
         ["source", "event_id", "decision"]).to_pylist()}  # fmt: skip
     assert held == {("web", "never", None), ("shop", "old", None), ("shop", "never", None)}

@@ -22,6 +22,7 @@ def con(whole: Run) -> Iterator[duckdb.DuckDBPyConnection]:
         for name in (
             "events",
             "identities",
+            "identity_intervals",
             "touchpoints",
             "sessions",
             "journeys",
@@ -32,14 +33,18 @@ def con(whole: Run) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_touchpoints_are_the_events_of_known_customers(con: duckdb.DuckDBPyConnection):
-    """Each event with an identifier is the touchpoint of that identifier's customer, once, and
-    no other is.
+    """Each event with an identifier is the touchpoint of that identifier's customer, or of whoever was on its device
+    then, once, and no other is.
     """
     identifiers = [
         name for name, *_ in con.sql("DESCRIBE events").fetchall() if name.startswith("id_")
     ]
     owners = ", ".join(
-        f"(SELECT customer_id FROM identities WHERE namespace = '{name[3:]}' AND value = e.{name})"
+        f"(SELECT customer_id FROM {table} WHERE namespace = '{name[3:]}' AND value = e.{name}{then})"
+        for table, then in (
+            ("identities", ""),
+            ("identity_intervals", " AND event_time BETWEEN started_at AND ended_at"),
+        )
         for name in identifiers
     )
     expected = (

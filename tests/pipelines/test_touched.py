@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from contracts.config import Config
-from footpath import expecting, publication
+from footpath import publication
 from pipelines.increments import changed_customers
 from pipelines.job import Run, run_stage
 from sql import revision
-from sql.check import CheckResult
 from sql.digest import digest
 from tests.databases import rows_that_left
 from tests.spine import STAGES, difference, rows, start
@@ -28,7 +27,7 @@ def publish(config: Config) -> Run:
 
 def test_any_split_of_a_hard_world_gives_the_tables_of_one_run(tmp_path: Path):
     """Merges, splits, shared tablets, better copies, receipts and consent: reused or not, the rows are the same."""
-    world = World(0)
+    world = World(0, files=9)
     give_to = configured(tmp_path / "one")
     give(tmp_path / "one", world.files)
     one = publish(give_to)
@@ -61,15 +60,13 @@ def test_a_bucket_without_a_touched_customer_keeps_its_files(tmp_path: Path):
     assert len(np.unique(changed)) <= 2
 
 
+@pytest.mark.usefixtures("unasked")
 def test_graph_and_database_made_by_difference_are_those_of_one_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Old counts, less the old ones of those to whom something happened, plus their new ones, give the graph's tables;
     and old rows, less theirs, plus their new ones, give the database, however many they are.
     """
-    monkeypatch.setattr(expecting, "import_library", lambda: None)
-    not_asked = CheckResult("expectations", "not asked here", kind="expectation")
-    monkeypatch.setattr(expecting, "validate", lambda *_: [not_asked])
     monkeypatch.setattr(revision, "_MOST", 0)
     stages = (*STAGES, "graph")
     graph = {"segments": ["entry_channel", "week"], "min_volume": 2, "history": "24h"}
