@@ -198,7 +198,7 @@ def _changes(run: Run) -> list[tuple[BucketChange, ...]]:
         BucketChange(was.get(number), now.get(number), changed[of == number])
         for number in sorted(was | now)
     ]
-    some = min(_TOGETHER, -(-len(changes) // run.kernel_threads))
+    some = min(_TOGETHER, max(1, -(-len(changes) // run.kernel_threads)))
     return [tuple(changes[i : i + some]) for i in range(0, len(changes), some)]
 
 

@@ -151,7 +151,7 @@ class Run:
 
     def spread(self, values: Iterable[Any]) -> beam.PTransform:
         """Elements for a pipeline to begin with, dealt out to its workers."""
-        return _Spread(tuple(values), self.is_alone)
+        return _InFewSteps(tuple(values)) if self.is_alone else beam.Create(values)
 
     @contextlib.contextmanager
     def pipeline(self) -> Iterator[beam.Pipeline]:
@@ -163,18 +163,16 @@ class Run:
             self.counters[name] = self.counters.get(name, 0) + value
 
 
-class _Spread(beam.PTransform):
-    """Beam's `Create`, in fewer steps where there is nobody to deal out to: each costs a small run milliseconds."""
+class _InFewSteps(beam.PTransform):
+    """Beam's `Create` where there is nobody to deal out to: each of its steps costs a small run milliseconds."""
 
-    def __init__(self, values: tuple[Any, ...], is_alone: bool) -> None:
+    def __init__(self, values: tuple[Any, ...]) -> None:
         super().__init__()
-        self._values, self._is_alone = values, is_alone
+        self._values = values
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         values = self._values
-        if self._is_alone:
-            return begin | beam.Impulse() | "Values" >> beam.FlatMap(lambda _: values)
-        return begin | beam.Create(values)
+        return begin | beam.Impulse() | "Values" >> beam.FlatMap(lambda _: values)
 
 
 def _counters(result: PipelineResult) -> dict[str, int]:

@@ -14,7 +14,7 @@ from contracts.errors import StageOrderError
 from contracts.loading import load_config
 from pipelines.job import Run, run_stage
 from tests.pipelines.test_increments import BASE, RULES, deliver
-from tests.spine import stage, start
+from tests.spine import publish, stage, start, table
 
 SEGMENTS = ["entry_channel", "device", "month", "persona"]
 ALL_STAGES = ("ingest", "resolve", "sessionize", "journeys", "personas", "graph")
@@ -130,3 +130,14 @@ def test_personas_come_first(folder: Path) -> None:
     run = start(project(folder, buckets=5), stages=ALL_STAGES[:4])
     with pytest.raises(StageOrderError, match="footpath personas"):
         run_stage(run, stage("graph"))
+
+
+def test_days_of_events_that_are_nobodys_follow_each_other(tmp_path: Path):
+    """Without a customer there is nothing to count, on the first day and on the next."""
+    for day in (1, 2):
+        nobody = {"id": str(day), "t": f"2026-01-0{day}T10:00:00Z", "e": "look"}
+        deliver(tmp_path, f"web/{day}.jsonl", [nobody])
+        run = publish(project(tmp_path, as_of=None), stages=ALL_STAGES)
+        assert not run.log[-1]["skipped"]
+        assert len(table(run, "events")) == day
+        assert table(run, "transitions").num_rows == 0
