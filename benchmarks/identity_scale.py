@@ -1,6 +1,6 @@
 """Who is who in 20M events with 5M identifiers: footpath's resolution beside DuckDB and scipy.
 
-    python benchmarks/identity_scale.py                 # both, each in a process of its own
+    python benchmarks/identity_scale.py                 # three rounds in turn, each in a process of its own
     python benchmarks/identity_scale.py --events 2000000
 
 A world of links is drawn directly (nobody reads raw files here): persons with a login, an e-mail address and one to
@@ -20,12 +20,15 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=20_000_000)
     parser.add_argument("--identifiers", type=int, help="default: a quarter of the events")
+    parser.add_argument("--runs", type=int, default=3, help="rounds; medians are told")
     parser.add_argument(
         "--work", type=Path, help="where the world goes; default: a temporary folder"
     )
@@ -61,19 +65,36 @@ def main() -> None:
             _child("world", work, "--events", str(options.events))
         rows = sum(pq.read_metadata(path).num_rows for path in files(work))
         print(f"{rows:,} events")
-        told = {name: json.loads(_child(name, work)) for name in ("footpath", "duckdb")}
-        walls = {}
-        for name, run in told.items():
-            walls[name] = sum(v for k, v in run["steps"].items() if k.endswith(", s"))
+        names = ("footpath", "duckdb")
+        rounds = [
+            {name: json.loads(_child(name, work)) for name in names} for _ in range(options.runs)
+        ]
+        walls, cpus = ({name: _median(rounds, name, of) for name in names} for of in (_wall, _cpu))
+        for name in names:
+            found = sorted(_wall(told[name]) for told in rounds)
+            peak = max(told[name]["peak_mb"] for told in rounds)
             print(
-                f"{name}: {walls[name]:.1f} s, {run['cpu_s']:.1f} s of cpu, peak {run['peak_mb']:,.0f} MB"
+                f"{name}: {walls[name]:.1f} s ({found[0]:.1f} to {found[-1]:.1f}), "
+                f"{cpus[name]:.1f} s of cpu, peak {peak:,.0f} MB; the last round:"
             )
-            for step, value in run["steps"].items():
+            for step, value in rounds[-1][name]["steps"].items():
                 print(f"    {step}: {value:,.1f}" if "," in step else f"    {step}: {value:,}")
-        cpu = told["footpath"]["cpu_s"] / told["duckdb"]["cpu_s"]
-        print(
-            f"footpath takes {walls['footpath'] / walls['duckdb']:.2f} x the time, {cpu:.2f} x the cpu"
-        )
+        time_, cpu = (of["footpath"] / of["duckdb"] for of in (walls, cpus))
+        print(f"footpath takes {time_:.2f} x the time, {cpu:.2f} x the cpu")
+
+
+def _wall(told: dict[str, Any]) -> float:
+    return sum(value for step, value in told["steps"].items() if step.endswith(", s"))
+
+
+def _cpu(told: dict[str, Any]) -> float:
+    return float(told["cpu_s"])
+
+
+def _median(
+    rounds: list[dict[str, Any]], name: str, of: Callable[[dict[str, Any]], float]
+) -> float:
+    return statistics.median(of(told[name]) for told in rounds)
 
 
 def _child(only: str, work: Path, *arguments: str) -> str:
@@ -131,6 +152,7 @@ def footpath(work: Path) -> dict[str, float]:
 
     from contracts.config import Identity
     from models.dictionaries import DICTIONARY
+    from models.distinct import ascending
     from models.identity import resolve
     from models.identity_refusals import refusals
     from models.links import link_events
@@ -196,7 +218,7 @@ def footpath(work: Path) -> dict[str, float]:
         of_file[rows[at]] = who.at(device[at], time_us[at])
     steps["customers of events, s"] = time.monotonic() - clock
     steps["identifiers"] = len(found.hashes)
-    steps["customers"] = len(np.unique(found.customer)) - 1
+    steps["customers"] = len(ascending(found.customer)) - 1
     steps["shared devices"] = len(nodes)
     steps["refused"] = len(refused)
     steps["intervals"] = len(intervals)

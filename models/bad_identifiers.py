@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.distinct import ascending
+
 __all__ = ["Crowded", "crowded_identifiers"]
 
 
@@ -56,7 +58,7 @@ def crowded_identifiers(
             if not suspects.any():
                 continue
             rows = np.flatnonzero(np.append(suspects, False)[nodes] & (partners >= 0))
-            pairs = np.unique(nodes[rows].astype(np.int64) * size + partners[rows])
+            pairs = ascending(nodes[rows].astype(np.int64) * size + partners[rows])
             crowd = np.bincount(pairs // size, minlength=size)
             for node in np.flatnonzero(crowd > most).tolist():
                 found.setdefault(node, (other, int(crowd[node])))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.distinct import collect, distinct, in_blocks
+from models.distinct import collect, distinct
 from models.identifier_hashes import combined_hashes
-from models.link_columns import LinkReader, link_hashes
+from models.link_columns import LinkReader, hash_pieces
 
 __all__ = ["Combinations", "combine"]
 
@@ -53,20 +53,22 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
     pool : Executor
         Threads to work on.
     """
-    columns = list(pool.map(lambda name: link_hashes(links, name), namespaces))
-    together = in_blocks(
-        lambda at: combined_hashes([column[at] for column in columns]),
-        len(columns[0]),
-        np.uint64,
-        pool,
-    )
-    of_link, first = distinct(together, pool)
-    del together
+    columns = list(pool.map(lambda name: hash_pieces(links, name), namespaces))
+    starts = np.cumsum([0, *map(len, columns[0])])
+    of_link, first = distinct(_together(columns, starts, pool), pool)
+    measures = [  # meanwhile
+        pool.submit(collect, function, len(first), [of_link], links(name))
+        for name, function in (
+            ("first_seen", np.minimum),
+            ("last_seen", np.maximum),
+            ("events", np.add),
+        )
+    ]
     nodes: list[np.ndarray] = []
     hashes: list[np.ndarray] = []
     rows: list[np.ndarray] = []
     while columns:
-        column = columns.pop(0)[first]
+        column = _rows(columns.pop(0), starts, first)
         known = np.flatnonzero(column)
         codes, at = distinct(column[known], pool)
         node = np.full(len(first), -1, np.int32)
@@ -74,11 +76,7 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
         nodes.append(node)
         hashes.append(column[known[at]])
         rows.append(first[known[at]].astype(np.int32))
-    first_us, last_us, events = pool.map(
-        lambda name, function: collect(function, len(first), [of_link], links(name)),
-        ("first_seen", "last_seen", "events"),
-        (np.minimum, np.maximum, np.add),
-    )
+    first_us, last_us, events = (measure.result() for measure in measures)
     namespace = np.repeat(np.arange(len(hashes), dtype=np.int8), [*map(len, hashes)])
     return Combinations(
         of_link,
@@ -90,3 +88,26 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
         np.concatenate(hashes),
         np.concatenate(rows),
     )
+
+
+def _together(
+    columns: Sequence[Sequence[np.ndarray]], starts: np.ndarray, pool: Executor
+) -> np.ndarray:
+    """One number for the identifiers of each link."""
+    whole = np.empty(starts[-1], np.uint64)
+
+    def combine_piece(begin: int, *piece: np.ndarray) -> None:
+        whole[begin : begin + len(piece[0])] = combined_hashes(piece)
+
+    list(pool.map(combine_piece, starts[:-1], *columns))
+    return whole
+
+
+def _rows(pieces: Sequence[np.ndarray], starts: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows, ascending, of a column in pieces."""
+    ends = np.searchsorted(rows, starts)
+    found = [
+        piece[rows[begin:end] - start]
+        for piece, start, begin, end in zip(pieces, starts[:-1], ends[:-1], ends[1:], strict=True)
+    ]
+    return np.concatenate([np.zeros(0, np.uint64), *found])

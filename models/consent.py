@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from models.distinct import ascending
+
 __all__ = ["Withdrawals", "consent_schema"]
 
 
@@ -58,7 +60,7 @@ class Withdrawals:
             customer, granted = customer[last], granted[last]
             time_us = np.full(len(customer), np.iinfo(np.int64).min)
         self._customers, owner = np.unique(customer, return_inverse=True)
-        self._times = np.unique(time_us)
+        self._times = ascending(time_us)
         self._keys = self._key(owner, np.searchsorted(self._times, time_us))
         self._granted = granted
 

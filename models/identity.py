@@ -22,11 +22,11 @@ import pyarrow.compute as pc
 from contracts.config import Identity
 from contracts.sql_text import md5_64
 from models.combinations import combine
-from models.distinct import collect, in_blocks
+from models.distinct import ascending, collect, in_blocks
 from models.engine import query
 from models.hexadecimal import hex_text
 from models.identifier_hashes import identifier_hash
-from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain
+from models.identity_limits import CROWDED, IN, SHARED, SPLIT, Constrained, constrain, without
 from models.link_columns import LinkReader, texts_at
 from models.refused_values import RefusedValues, refused_values
 
@@ -169,24 +169,28 @@ def _resolve(
         (met.first_us, met.last_us, met.events),
     )
     ordered = np.flatnonzero(np.isin(hashes, [identifier_hash(*split) for split in splits]))
-    found, columns = constrain(nodes, sizes, met.first_us, namespaces, identity, hashes, ordered)
+    several = np.flatnonzero(sum((codes >= 0).view(np.int8) for codes in nodes) > 1)
+    ties = [codes[several] for codes in nodes]  # whoever is seen alone ties nobody
+    found = constrain(ties, sizes, met.first_us[several], namespaces, identity, hashes, ordered)
     first, last, events = measures
     oldest = _oldest(found.labels, found.count, first, namespace, hashes)
     names = np.zeros(len(hashes), np.uint64)  # of components, which are no more than identifiers
     names[found.labels[oldest]] = hashes[oldest]
     customer = names[found.labels]
     customer[np.isin(found.fate, (SHARED, CROWDED))] = 0
-    rule = _beside(columns, found.labels)
+    rule = _beside(without(ties, found.fate), found.labels)
     rule[oldest] = _OLDEST
     for fate, number in _RULE_OF_FATE.items():
         rule[found.fate == fate] = number
-    strongest = _strongest(columns)
+    strongest = _strongest(without(nodes, found.fate))
     if found.fate.any():
         some = np.append(np.isin(found.fate, (SHARED, SPLIT)), False)
         left_out = _strongest([np.where(some[codes], codes, -1) for codes in nodes])
         strongest = np.where(strongest >= 0, strongest, left_out)
     customers = np.append(customer, np.uint64(0))[strongest]
     label = np.where(customers != 0, np.append(found.labels, -1)[strongest], -1)
+    on_shared = pool.submit(_on_shared, kind, nodes, strongest, found.fate)  # meanwhile
+    seen_with = pool.submit(_seen_with, nodes, label, found.fate, found.count)
     refused = refused_values(links, kind, label, found.count)
     events_of = np.zeros(0, np.int64)
     if found.fate.any() or len(found.refusals.left) or len(refused):
@@ -204,9 +208,9 @@ def _resolve(
         last,
         events,
         rule,
-        _on_shared(kind, nodes, strongest, found.fate),
+        on_shared.result(),
         found,
-        _seen_with(nodes, label, found.fate, found.count),
+        seen_with.result(),
         refused,
         events_of,
     )
@@ -274,8 +278,8 @@ def _seen_with(
     found = [np.zeros(0, np.int64)]
     for codes in nodes if fate.any() else ():
         rows = np.flatnonzero(alone[codes] & (label >= 0))
-        found.append(np.unique(codes[rows].astype(np.int64) * customers + label[rows]))
-    pairs = np.unique(np.concatenate(found))
+        found.append(ascending(codes[rows].astype(np.int64) * customers + label[rows]))
+    pairs = ascending(np.concatenate(found))
     return pairs // max(customers, 1), pairs % max(customers, 1)
 
 

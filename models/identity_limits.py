@@ -17,7 +17,7 @@ from models.bad_identifiers import Crowded, crowded_identifiers
 from models.ordered_union import Limit, Refusals, ordered_union
 from models.shared_devices import shared_devices
 
-__all__ = ["CROWDED", "IN", "SHARED", "SPLIT", "Constrained", "constrain"]
+__all__ = ["CROWDED", "IN", "SHARED", "SPLIT", "Constrained", "constrain", "without"]
 
 IN, CROWDED, SHARED, SPLIT = range(4)
 """What became of an identifier: it ties; it says nothing; several use it; it was ordered to stand alone."""
@@ -48,14 +48,14 @@ def constrain(
     identity: Identity,
     rank: np.ndarray,
     split: np.ndarray,
-) -> tuple[Constrained, Sequence[np.ndarray]]:
+) -> Constrained:
     """Unite identifiers under the limits of the configuration.
 
     Parameters
     ----------
     columns : sequence of int32 ndarray of shape (n_links,)
         Node of each link in each namespace, strongest first; -1 for none. Nodes are numbered through
-        the namespaces.
+        the namespaces. Links of one node may be left out, as they tie nobody.
     sizes : sequence of int
         Number of nodes of each namespace.
     first_us : ndarray of int64 of shape (n_links,)
@@ -69,11 +69,6 @@ def constrain(
     split : ndarray of int
         Nodes that were ordered to stand alone.
 
-    Returns
-    -------
-    Constrained
-    columns : sequence of int32 ndarray
-        The links without the nodes that are left out.
     """
     size = int(sum(sizes))
     rules = [identity.namespaces[name] for name in namespaces]
@@ -81,7 +76,7 @@ def constrain(
     crowded = crowded_identifiers(columns, size, identity.max_stronger, identity.max_weaker)
     fate[crowded.nodes] = CROWDED
     fate[split] = SPLIT
-    columns = _without(columns, fate)
+    columns = without(columns, fate)
     own = np.split(np.arange(size, dtype=np.int32), np.cumsum(sizes)[:-1]) if len(sizes) else []
     limits = [
         Limit(name, nodes, rule.limit)
@@ -96,13 +91,12 @@ def constrain(
     known = ordered_union(columns, of_people, first_us, size, limits, rank)
     names = tuple(limit.name for limit in limits)
     if not devices:
-        found = Constrained(known.labels, known.count, fate, crowded, known.refusals, names)
-        return found, columns
+        return Constrained(known.labels, known.count, fate, crowded, known.refusals, names)
     label = np.append(known.labels, np.int32(-1))
     for place in devices:
         seen_with = (label[columns[person]] for person in people)
         fate[shared_devices(seen_with, columns[place], size)] = SHARED
-    columns = _without(columns, fate)
+    columns = without(columns, fate)
     persons = np.concatenate([np.zeros(0, np.int32), *[own[place] for place in people]])
     persons = persons[fate[persons] == IN]
     one_each = persons[np.unique(known.labels[persons], return_index=True)[1]]
@@ -121,12 +115,11 @@ def constrain(
             for name in ("left", "right", "first_us", "limit")
         )
     )
-    found = Constrained(joined.labels, joined.count, fate, crowded, refusals, (*names, _ONE_KNOWN))
-    return found, columns
+    return Constrained(joined.labels, joined.count, fate, crowded, refusals, (*names, _ONE_KNOWN))
 
 
-def _without(columns: Sequence[np.ndarray], fate: np.ndarray) -> Sequence[np.ndarray]:
-    """The links without nodes that are left out."""
+def without(columns: Sequence[np.ndarray], fate: np.ndarray) -> Sequence[np.ndarray]:
+    """Nodes of links, one array a namespace, without those that are left out."""
     if not fate.any():
         return columns
     kept = np.append(fate == IN, False)  # the last for -1

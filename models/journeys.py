@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from contracts.schemas import table_schema
 from models.dictionaries import codes_of
+from models.distinct import ascending
 from models.touchpoints import spans
 
 __all__ = ["outcomes", "summarise_journeys"]
@@ -78,7 +79,7 @@ def _distinct(codes: np.ndarray, at: np.ndarray) -> np.ndarray:
         return at
     stretch = np.repeat(np.arange(len(at)), np.diff(np.r_[at, len(codes)]))
     width = int(codes.max(initial=0)) + 1
-    pairs = np.unique((stretch * width + codes)[codes >= 0])
+    pairs = ascending((stretch * width + codes)[codes >= 0])
     return np.bincount(pairs // width, minlength=len(at))
 
 

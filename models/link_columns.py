@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["LinkReader", "column_of", "link_hashes", "of_rows", "texts_at"]
+__all__ = ["LinkReader", "column_of", "hash_pieces", "link_hashes", "of_rows", "texts_at"]
 
 LinkReader = Callable[[str], Iterable[pa.Array]]
 """Reads a column of the links, piece by piece, in the same order whenever it is asked."""
@@ -43,7 +43,11 @@ def column_of(pieces: Iterable[pa.Array], length: int) -> np.ndarray:
     return whole
 
 
+def hash_pieces(links: LinkReader, namespace: str) -> list[np.ndarray]:
+    """What `link_hashes` gives, in the pieces that are read."""
+    return [pc.fill_null(piece, 0).to_numpy() for piece in links(f"hash_{namespace}")]
+
+
 def link_hashes(links: LinkReader, namespace: str) -> np.ndarray:
     """The hash of each link's identifier in a namespace, uint64; 0 where it has none."""
-    pieces = [pc.fill_null(piece, 0).to_numpy() for piece in links(f"hash_{namespace}")]
-    return np.concatenate([np.zeros(0, np.uint64), *pieces])
+    return np.concatenate([np.zeros(0, np.uint64), *hash_pieces(links, namespace)])

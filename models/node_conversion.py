@@ -21,6 +21,7 @@ from models.absorbing_chain import CONVERSION, DROP_OFF, OPEN, START, AbsorbingC
 from models.chain_intervals import GroupedMoves, node_probabilities
 from models.chain_order import Turns, needs_second_order
 from models.counts import sum_by
+from models.distinct import ascending
 
 __all__ = ["Moves", "NodeConversions", "node_conversions"]
 
@@ -83,7 +84,7 @@ def node_conversions(
     if turns is not None:
         before, rest = turns
         asked = Turns(before, rest.source, rest.target, rest.group, rest.count, len(names))
-        pairs = len(np.unique(before * len(names) + rest.source))
+        pairs = len(ascending(before * len(names) + rest.source))
         if pairs <= _MOST_STATES and needs_second_order(asked):
             return _second_order(texts, moves, before, rest)
     return _estimate(texts, moves, list(names), order=1)

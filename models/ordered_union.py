@@ -22,6 +22,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from models.distinct import ascending
+
 __all__ = ["Limit", "Refusals", "Union", "ordered_union"]
 
 
@@ -204,7 +206,7 @@ def _loop(
     """The plain loop over ordered edges: new label of every label, edges refused, limits that refused."""
     size = len(labels)
     held = np.stack([np.bincount(labels[limit.nodes], minlength=size) for limit in limits], axis=1)
-    involved = np.unique(np.concatenate([labels[left], labels[right]]))
+    involved = ascending(np.concatenate([labels[left], labels[right]]))
     counts = dict(zip(involved.tolist(), held[involved].tolist(), strict=True))
     parent = {label: label for label in counts}
     most = [limit.most for limit in limits]

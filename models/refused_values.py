@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.dictionaries import DICTIONARY, codes_of, encode
+from models.distinct import ascending
 from models.link_columns import LinkReader, of_rows
 
 __all__ = ["FIELD", "REFUSED", "RefusedValues", "all_refused", "refused_values"]
@@ -93,7 +94,7 @@ def refused_values(
     np.add.at(events, place, of_rows(links("events"), link))
     bearer = label[kind[link]]
     known = bearer >= 0
-    pairs = np.unique(place[known] * customers + bearer[known])
+    pairs = ascending(place[known] * customers + bearer[known])
     seen_with = pairs // max(customers, 1), pairs % max(customers, 1)
     parts = pc.split_pattern(told.dictionary.cast(pa.string()), FIELD, max_splits=2)
     namespace, reason, value = (pc.list_element(parts, field) for field in range(3))

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.sql_text import md5_64
+from models.distinct import ascending
 from models.engine import query
 
 __all__ = [
@@ -206,8 +207,8 @@ class CustomersByTime:
     """
 
     def __init__(self, device: np.ndarray, start_us: np.ndarray, customer: np.ndarray) -> None:
-        self._times = np.unique(start_us)
-        self._devices = np.unique(device)
+        self._times = ascending(start_us)
+        self._devices = ascending(device)
         self._keys = self._key(device, start_us)
         self._customer = customer
 

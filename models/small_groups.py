@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from contracts.config import SMALL
 from models.counts import NONE, codes
+from models.distinct import ascending
 
 __all__ = ["Size", "fold", "group_sizes", "to_fold"]
 
@@ -53,7 +54,7 @@ def group_sizes(journeys: pa.Table, segments: Sequence[str]) -> list[Size]:
     sizes = []
     for segment in segments:
         code, texts = codes(journeys[segment], null=NONE)
-        pairs = np.unique(customer * np.int64(max(len(texts), 1)) + code)
+        pairs = ascending(customer * np.int64(max(len(texts), 1)) + code)
         owner, value = np.divmod(pairs, max(len(texts), 1))
         opens = np.ones(len(owner), bool)
         opens[1:] = owner[1:] != owner[:-1]

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.distinct import ascending, ascending_pairs
+
 __all__ = ["LinkState", "Touched", "contains", "find_touched"]
 
 Hashes = NDArray[np.uint64]
@@ -121,7 +123,7 @@ def find_touched(
         for state, places in zip((before, after)[::-1], stayed[::-1], strict=True)
     )
     changed = np.flatnonzero(old != new)
-    pairs = np.unique(np.stack([old[changed], new[changed]], axis=1), axis=0)
+    pairs, _ = ascending_pairs(old[changed], new[changed])
     moved = old_device != new_device
     moved |= contains(_changed_devices(before, after), old_device) & (old_device != 0)
 
@@ -169,7 +171,7 @@ def contains(ascending: NDArray[np.uint64], values: NDArray[np.uint64]) -> Flags
 
 def _distinct(*parts: Hashes) -> Hashes:
     """Distinct hashes, ascending; 0 is nobody's."""
-    found = np.unique(np.concatenate([_NOBODY, *parts]))
+    found = ascending(np.concatenate([_NOBODY, *parts]))
     return found[found != 0]
 
 

@@ -20,6 +20,7 @@ from contracts.config import Config
 from contracts.lake import DataFile
 from contracts.schemas import table_schema
 from contracts.table import TIME
+from models.distinct import ascending
 from models.hexadecimal import hashes_of, hex_text
 from models.journey_sample import hash_numbers, long_enough, sample_bound, sampled_steps
 from models.persona_ledger import Published, next_model
@@ -188,7 +189,7 @@ class _Assign:
         at = ended["ended_at"]
         passed = pc.and_(pc.greater_equal(at, begin), pc.less(at, end))
         lapsed = ended["customer_id"].filter(passed).cast(pa.string()).unique()
-        return np.union1d(before.changed, hashes_of(lapsed))
+        return ascending(np.concatenate([before.changed, hashes_of(lapsed)]))
 
     def _apply(
         self, model: Published, bucket: Bucket, watermark: datetime, customers: np.ndarray | None

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from models.distinct import collect, distinct, numbered
+from models.distinct import ascending, ascending_pairs, collect, distinct, numbered
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -25,6 +25,18 @@ def test_long_columns_are_numbered_as_they_are_met(spread: np.uint64):
     assert len(values) == len(first)
     assert (codes == short).all()
     assert (first == met).all()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5000])
+def test_distinct_values_are_those_of_numpy(rows: int):
+    """Each value once, ascending, of nothing as of many."""
+    values = np.random.default_rng(rows).integers(0, 3000, rows).astype(np.uint64) * SPREAD
+    assert ascending(values).tolist() == np.unique(values).tolist()
+    beside = values[::-1] % np.uint64(3)
+    pairs, counts = ascending_pairs(values, beside)
+    wanted = np.unique(np.stack([values, beside], axis=1), axis=0, return_counts=True)
+    assert pairs.tolist() == wanted[0].tolist()
+    assert counts.tolist() == wanted[1].tolist()
 
 
 def test_nothing_is_no_error():
