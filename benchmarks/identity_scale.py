@@ -25,10 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -57,7 +55,9 @@ def main() -> None:
         run = {"footpath": footpath, "duckdb": duckdb_and_scipy}[options.only]
         steps = run(options.work)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"steps": steps, "peak_mb": peak, "cpu_s": time.process_time()}))
+        wall = sum(value for step, value in steps.items() if step.endswith(", s"))
+        told = {"steps": steps, "peak_mb": peak, "wall_s": wall, "cpu_s": time.process_time()}
+        print(json.dumps(told))
         return
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)
@@ -69,32 +69,20 @@ def main() -> None:
         rounds = [
             {name: json.loads(_child(name, work)) for name in names} for _ in range(options.runs)
         ]
-        walls, cpus = ({name: _median(rounds, name, of) for name in names} for of in (_wall, _cpu))
+        medians = {}
         for name in names:
-            found = sorted(_wall(told[name]) for told in rounds)
-            peak = max(told[name]["peak_mb"] for told in rounds)
+            runs = [told[name] for told in rounds]
+            walls = sorted(run["wall_s"] for run in runs)
+            wall, cpu = (statistics.median(run[key] for run in runs) for key in ("wall_s", "cpu_s"))
+            medians[name] = wall, cpu
             print(
-                f"{name}: {walls[name]:.1f} s ({found[0]:.1f} to {found[-1]:.1f}), "
-                f"{cpus[name]:.1f} s of cpu, peak {peak:,.0f} MB; the last round:"
+                f"{name}: {wall:.1f} s ({walls[0]:.1f} to {walls[-1]:.1f}), {cpu:.1f} s of cpu, "
+                f"peak {max(run['peak_mb'] for run in runs):,.0f} MB; the last round:"
             )
-            for step, value in rounds[-1][name]["steps"].items():
+            for step, value in runs[-1]["steps"].items():
                 print(f"    {step}: {value:,.1f}" if "," in step else f"    {step}: {value:,}")
-        time_, cpu = (of["footpath"] / of["duckdb"] for of in (walls, cpus))
-        print(f"footpath takes {time_:.2f} x the time, {cpu:.2f} x the cpu")
-
-
-def _wall(told: dict[str, Any]) -> float:
-    return sum(value for step, value in told["steps"].items() if step.endswith(", s"))
-
-
-def _cpu(told: dict[str, Any]) -> float:
-    return float(told["cpu_s"])
-
-
-def _median(
-    rounds: list[dict[str, Any]], name: str, of: Callable[[dict[str, Any]], float]
-) -> float:
-    return statistics.median(of(told[name]) for told in rounds)
+        wall, cpu = (mine / theirs for mine, theirs in zip(*medians.values(), strict=True))
+        print(f"footpath takes {wall:.2f} x the time, {cpu:.2f} x the cpu")
 
 
 def _child(only: str, work: Path, *arguments: str) -> str:

@@ -15,9 +15,11 @@ import numpy as np
 
 from models.distinct import collect, distinct
 from models.identifier_hashes import combined_hashes
-from models.link_columns import LinkReader, hash_pieces
+from models.link_columns import LinkReader, hash_pieces, in_pieces
 
 __all__ = ["Combinations", "combine"]
+
+_NONE = np.zeros(0, np.uint64)
 
 
 @dataclass(frozen=True)
@@ -54,21 +56,18 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
         Threads to work on.
     """
     columns = list(pool.map(lambda name: hash_pieces(links, name), namespaces))
-    starts = np.cumsum([0, *map(len, columns[0])])
-    of_link, first = distinct(_together(columns, starts, pool), pool)
-    measures = [  # meanwhile
-        pool.submit(collect, function, len(first), [of_link], links(name))
-        for name, function in (
-            ("first_seen", np.minimum),
-            ("last_seen", np.maximum),
-            ("events", np.add),
-        )
-    ]
+    of_link, first = distinct(_together(columns, pool), pool)
+    measures = pool.map(  # meanwhile
+        lambda name, function: collect(function, len(first), [of_link], links(name)),
+        ("first_seen", "last_seen", "events"),
+        (np.minimum, np.maximum, np.add),
+    )
     nodes: list[np.ndarray] = []
     hashes: list[np.ndarray] = []
     rows: list[np.ndarray] = []
     while columns:
-        column = _rows(columns.pop(0), starts, first)
+        pieces = in_pieces(columns.pop(0), first)
+        column = np.concatenate([_NONE, *(piece[at] for piece, at in pieces)])
         known = np.flatnonzero(column)
         codes, at = distinct(column[known], pool)
         node = np.full(len(first), -1, np.int32)
@@ -76,7 +75,7 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
         nodes.append(node)
         hashes.append(column[known[at]])
         rows.append(first[known[at]].astype(np.int32))
-    first_us, last_us, events = (measure.result() for measure in measures)
+    first_us, last_us, events = measures
     namespace = np.repeat(np.arange(len(hashes), dtype=np.int8), [*map(len, hashes)])
     return Combinations(
         of_link,
@@ -90,10 +89,9 @@ def combine(links: LinkReader, namespaces: Sequence[str], pool: Executor) -> Com
     )
 
 
-def _together(
-    columns: Sequence[Sequence[np.ndarray]], starts: np.ndarray, pool: Executor
-) -> np.ndarray:
+def _together(columns: Sequence[Sequence[np.ndarray]], pool: Executor) -> np.ndarray:
     """One number for the identifiers of each link."""
+    starts = np.cumsum([0, *map(len, columns[0])])
     whole = np.empty(starts[-1], np.uint64)
 
     def combine_piece(begin: int, *piece: np.ndarray) -> None:
@@ -101,13 +99,3 @@ def _together(
 
     list(pool.map(combine_piece, starts[:-1], *columns))
     return whole
-
-
-def _rows(pieces: Sequence[np.ndarray], starts: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Some rows, ascending, of a column in pieces."""
-    ends = np.searchsorted(rows, starts)
-    found = [
-        piece[rows[begin:end] - start]
-        for piece, start, begin, end in zip(pieces, starts[:-1], ends[:-1], ends[1:], strict=True)
-    ]
-    return np.concatenate([np.zeros(0, np.uint64), *found])

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ascending", "ascending_pairs", "collect", "distinct", "in_blocks", "numbered"]
+__all__ = ["ascending", "ascending_rows", "collect", "distinct", "in_blocks", "numbered"]
 
 _BITS = 6
 _BLOCK_ROWS = 1 << 18
@@ -31,24 +31,29 @@ def ascending(values: np.ndarray) -> np.ndarray:
     [2, 7]
     """
     ordered = np.sort(values, axis=None)
-    is_first = np.ones(len(ordered), bool)
-    is_first[1:] = ordered[1:] != ordered[:-1]
-    return ordered[is_first]
+    return ordered[_opens(ordered)]
 
 
-def ascending_pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct pairs of two columns, ascending, of shape (n, 2), and how often each is there.
+def ascending_rows(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct rows of columns of one type, ascending, of shape (n, columns), and how often each is there.
 
-    >>> pairs, counts = ascending_pairs(np.array([7, 2, 7]), np.array([1, 5, 1]))
-    >>> pairs.tolist(), counts.tolist()
+    >>> rows, counts = ascending_rows(np.array([7, 2, 7]), np.array([1, 5, 1]))
+    >>> rows.tolist(), counts.tolist()
     ([[2, 5], [7, 1]], [1, 2])
     """
-    order = np.lexsort((right, left))
-    left, right = left[order], right[order]
-    opens = np.ones(len(order), bool)
-    opens[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
-    at = np.flatnonzero(opens)
-    return np.stack([left[at], right[at]], axis=1), np.diff(at, append=len(order))
+    order = np.lexsort(columns[::-1])
+    ordered = [column[order] for column in columns]
+    at = np.flatnonzero(_opens(*ordered))
+    return np.stack([column[at] for column in ordered], axis=1), np.diff(at, append=len(order))
+
+
+def _opens(*ordered: np.ndarray) -> np.ndarray:
+    """Which rows of ordered columns are not the same as the one before."""
+    opens = np.zeros(len(ordered[0]), bool)
+    opens[:1] = True
+    for column in ordered:
+        opens[1:] |= column[1:] != column[:-1]
+    return opens
 
 
 def numbered(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,8 +83,7 @@ def _grouped(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes in the order of the numbers, and where each was met first; sorting is sooner done than hashing."""
     order = np.argsort(numbers)
     ordered = numbers[order]
-    opens = np.ones(len(numbers), bool)
-    opens[1:] = ordered[1:] != ordered[:-1]
+    opens = _opens(ordered)
     codes = np.empty(len(numbers), np.int32)
     codes[order] = np.cumsum(opens, dtype=np.int32) - np.int32(1)
     starts = np.flatnonzero(opens)

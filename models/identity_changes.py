@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from models.distinct import ascending_pairs
+from models.distinct import ascending_rows
 from models.identity import customer_ids
 
 __all__ = ["KINDS", "changes"]
@@ -60,7 +60,7 @@ def changes(
     if len(order):
         known = new_hashes[place] == old_hashes
     old, new = old_customers[known], new_customers[place[known]]
-    pairs, counts = ascending_pairs(old, new)
+    pairs, counts = ascending_rows(old, new)
     old, new = pairs[:, 0], pairs[:, 1]
     real = (old != 0) & (new != 0)
     goes_to = _degree(old, old[real])

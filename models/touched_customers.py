@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.distinct import ascending, ascending_pairs
+from models.distinct import ascending, ascending_rows
 
 __all__ = ["LinkState", "Touched", "contains", "find_touched"]
 
@@ -123,7 +123,7 @@ def find_touched(
         for state, places in zip((before, after)[::-1], stayed[::-1], strict=True)
     )
     changed = np.flatnonzero(old != new)
-    pairs, _ = ascending_pairs(old[changed], new[changed])
+    pairs, _ = ascending_rows(old[changed], new[changed])
     moved = old_device != new_device
     moved |= contains(_changed_devices(before, after), old_device) & (old_device != 0)
 
@@ -212,7 +212,7 @@ def _changed_devices(before: LinkState, after: LinkState) -> Hashes:
             ),
         )
     ]
-    rows, times = np.unique(np.concatenate(said), axis=0, return_counts=True)
+    rows, times = ascending_rows(*np.concatenate(said).T)
     return _distinct(rows[times == 1, 0])
 
 

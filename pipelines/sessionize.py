@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from contracts.errors import StageOrderError
 from contracts.lake import digest_of
 from contracts.schemas import table_schema
-from models.distinct import ascending
+from models.distinct import ascending, ascending_rows
 from models.event_keys import bucket_of, power_of_two
 from models.touched_customers import Touched, find_touched
 from pipelines.consents import write_consents
@@ -235,7 +235,7 @@ def _stated(was: CustomerFiles, now: CustomerFiles) -> tuple[np.ndarray, np.ndar
             with np.load(path) as stored:
                 columns = (stored["customer"], stored["stated_us"], stored["granted"])
                 said.append(np.stack([c.astype(np.int64).view(np.uint64) for c in columns], axis=1))
-    rows, times = np.unique(np.concatenate(said), axis=0, return_counts=True)
+    rows, times = ascending_rows(*np.concatenate(said).T)
     return ascending(rows[:, 0]), ascending(rows[times == 1, 0])
 
 

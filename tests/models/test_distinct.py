@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from models.distinct import ascending, ascending_pairs, collect, distinct, numbered
+from models.distinct import ascending, ascending_rows, collect, distinct, numbered
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -33,7 +33,7 @@ def test_distinct_values_are_those_of_numpy(rows: int):
     values = np.random.default_rng(rows).integers(0, 3000, rows).astype(np.uint64) * SPREAD
     assert ascending(values).tolist() == np.unique(values).tolist()
     beside = values[::-1] % np.uint64(3)
-    pairs, counts = ascending_pairs(values, beside)
+    pairs, counts = ascending_rows(values, beside)
     wanted = np.unique(np.stack([values, beside], axis=1), axis=0, return_counts=True)
     assert pairs.tolist() == wanted[0].tolist()
     assert counts.tolist() == wanted[1].tolist()
