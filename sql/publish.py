@@ -13,11 +13,11 @@ brought up to date as far as possible (`sql.revision`). Steps, in order:
 4. comments on tables and columns from `contracts.schemas`;
 5. ``sql/views/*.sql``, whose columns without a comment take that of the table that the view's
    header names as ``comments``, and ``sql/table_macros/*.sql``;
-6. some journeys of each pain point as the table ``pain_point_journeys``, by its own query;
+6. some journeys of each pain point as the table ``pain_point_journeys`` (`sql.hit_journeys`);
 7. the results of `sql.check`, and of expectations, as the table ``data_quality``.
 
-Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages, contacts) and the slices of
-journeys (`sql.strata`).
+Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages, contacts) the slices of
+journeys (`sql.strata`), and who was active when (`sql.spans`).
 
 Times are published as ``TIMESTAMP`` in UTC, without zone: ``date_trunc('month', started_at)`` then
 means the same on every analyst's machine.
@@ -37,8 +37,11 @@ import pyarrow as pa
 from contracts.schemas import TABLES, Column, table_columns
 from contracts.sql_text import identifier, literal
 from sql.check import CheckResult, check_connection
+from sql.hit_journeys import COLUMNS as HIT_JOURNEYS
+from sql.hit_journeys import store_hit_journeys
 from sql.lake_views import Settings, duckdb_type, open_lake, rows_of
 from sql.revision import Earlier, affected_customers, revise
+from sql.spans import declare_spans
 from sql.statements import statements
 from sql.strata import declare_strata
 
@@ -59,12 +62,6 @@ STORAGE_VERSION = "v1.2.0"
 
 _FIRST = ("journey_letters", "journey_walks")
 """Computed tables that others are computed from."""
-
-_EXAMPLES = (
-    Column("rank", pa.int32(), "pain point"),
-    Column("journey_id", pa.string(), "a journey that it hit"),
-)
-_EXAMPLES_SHOWN = 5
 
 _DATA_QUALITY = (
     Column(
@@ -169,7 +166,7 @@ def publish_database(
         open_lake(connection, declared, files, settings)
         columns = [column.name for column in declared["journeys"]]
         declare_strata(connection, columns, small_groups or {})
-        _declare_periods(connection)
+        declare_spans(connection)
         customers = None
         if earlier is not None:
             customers = affected_customers(connection, earlier, settings)
@@ -184,9 +181,11 @@ def publish_database(
         if earlier is not None and customers is not None:
             ready = revise(connection, declared, files, settings, earlier, customers)
         _build(connection, declared, {} if embed else files, ready)
-        _store_examples(connection)
         _open_checks(connection)
         connection.commit()
+        store_hit_journeys(connection)
+        about = "one row per pain point and example journey; key: rank, journey_id"
+        _comment(connection, "pain_point_journeys", about, HIT_JOURNEYS)
         _store_checks(connection, check_connection(connection))
         if expectations is not None:
             _store_checks(connection, expectations(connection))
@@ -205,26 +204,6 @@ def _sweep(building: Path, spill: Path) -> None:
     for leftover in (building, building.with_name(building.name + ".wal")):
         leftover.unlink(missing_ok=True)
     shutil.rmtree(spill, ignore_errors=True)
-
-
-def _declare_periods(connection: duckdb.DuckDBPyConnection) -> None:
-    """Views of the periods of KPIs, and of what may be told of slices and periods.
-
-    With `min_group`, ``lake.told_strata`` and ``lake.told_periods`` hold all journeys over the whole time alone,
-    for measures whose sums would tell small cells.
-    """
-    connection.execute(
-        "CREATE VIEW lake.kpi_periods AS SELECT period, min(started_at)::DATE AS first_day "
-        "FROM lake.journeys CROSS JOIN (VALUES ('all'), ('month'), ('week')) AS t (period) GROUP BY period"
-    )
-    everything = "(SELECT min_group FROM lake.settings) = 0"
-    connection.execute(
-        f"CREATE VIEW lake.told_periods AS FROM lake.kpi_periods WHERE period = 'all' OR {everything}"
-    )
-    connection.execute(
-        "CREATE VIEW lake.told_strata AS SELECT stratum, slice FROM lake.strata "
-        f"JOIN lake.slices USING (slice) WHERE segment = 'all' OR {everything}"
-    )
 
 
 def _build(
@@ -257,21 +236,6 @@ def _build(
             _comment_alike(connection, view.name, table)
     for macro in statements("table_macros"):
         connection.execute(macro.text)
-
-
-def _store_examples(connection: duckdb.DuckDBPyConnection) -> None:
-    """Some journeys that each pain point hit, the first by id, so that they stay the same."""
-    typed = ", ".join(f"{column.name} {duckdb_type(column.type)}" for column in _EXAMPLES)
-    connection.execute(f"CREATE TABLE pain_point_journeys ({typed})")
-    for rank, listed in connection.execute(
-        "SELECT rank, journeys_query FROM pain_points WHERE journeys_query IS NOT NULL ORDER BY rank"
-    ).fetchall():
-        connection.execute(
-            f"INSERT INTO pain_point_journeys SELECT {rank}, journey_id FROM ({listed}) "
-            f"ORDER BY journey_id LIMIT {_EXAMPLES_SHOWN}"
-        )
-    about = "one row per pain point and example journey; key: rank, journey_id"
-    _comment(connection, "pain_point_journeys", about, _EXAMPLES)
 
 
 def _open_checks(connection: duckdb.DuckDBPyConnection) -> None:

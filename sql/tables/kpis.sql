@@ -102,36 +102,21 @@ sessions_by_period AS (
     GROUP BY ALL
 ),
 
--- Customers are told apart in every slice and period: by numbers, which are quicker than words and dates.
-spans AS (
-    SELECT day, period, start, dense_rank() OVER (ORDER BY period, start)::INTEGER AS span
-    FROM (
-        SELECT days.day, period, period_start(period, first_day, days.day) AS start
-        FROM (SELECT DISTINCT day FROM lake.session_days) AS days
-        CROSS JOIN lake.kpi_periods
-    )
-),
-
-active AS (
-    SELECT DISTINCT span, stratum, customer
-    FROM lake.session_days
-    JOIN spans USING (day)
-),
-
 customers_of_spans AS (
-    SELECT span, slice, count(*) AS customers
-    FROM (
-        SELECT DISTINCT span, slice, customer
-        FROM active
-        JOIN lake.strata USING (stratum)
-    )
+    SELECT span, slice, sum(customers)::BIGINT AS customers
+    FROM (SELECT span, mix, count(*) AS customers FROM lake.active GROUP BY ALL)
+    JOIN lake.mixes USING (mix)
     GROUP BY ALL
 ),
 
 customers_by_period AS (
     SELECT period, start, slice, customers
     FROM customers_of_spans
-    JOIN (SELECT DISTINCT span, period, start FROM spans) USING (span)
+    JOIN (
+        SELECT DISTINCT span, period, period_start(period, first_day, day) AS start
+        FROM lake.spans
+        JOIN lake.kpi_periods USING (period)
+    ) USING (span)
 ),
 
 orders_by_period AS (

@@ -3,64 +3,74 @@
 --   dormant they are all customers seen until its end; only periods that are over at the watermark are told
 -- With `min_group` there are none: the sums of others would tell small cells.
 INSERT INTO kpis BY NAME
--- A span is a numbered month or week, told in one number: months are even, weeks odd, and the one before is two less.
-WITH days AS (
-    SELECT DISTINCT
-        (2 * date_diff(period, DATE '1970-01-05', day) + (period = 'week')::INTEGER)::INTEGER AS span,
-        stratum,
-        customer
-    FROM lake.session_days
-    CROSS JOIN lake.told_periods
+-- A span is a numbered month or week, told in one number (`sql.spans`): the one before is three less.
+WITH moments AS (
+    SELECT DISTINCT span, period, date_diff(period, DATE '1970-01-05', day) AS number
+    FROM lake.spans
+    JOIN lake.told_periods USING (period)
     WHERE period <> 'all'
 ),
 
-active AS (
-    SELECT DISTINCT span, slice, customer
-    FROM days
-    JOIN lake.strata USING (stratum)
+customers_of_spans AS (
+    SELECT span, slice, sum(customers)::BIGINT AS customers
+    FROM (SELECT span, mix, count(*) AS customers FROM lake.active GROUP BY ALL)
+    JOIN lake.mixes USING (mix)
+    GROUP BY ALL
 ),
 
-counted_spans AS (
-    SELECT active.span, active.slice, count(*) AS customers, count(before.customer) AS retained
-    FROM active
-    LEFT JOIN active AS before
-        ON before.span = active.span - 2
-        AND before.slice = active.slice
-        AND before.customer = active.customer
+stayed AS (
+    SELECT active.span, active.mix, before.mix AS mix_before, count(*) AS customers
+    FROM lake.active
+    JOIN lake.active AS before ON before.span = active.span - 3 AND before.customer = active.customer
+    GROUP BY ALL
+),
+
+retained_of_spans AS (
+    SELECT span, mixes.slice, sum(customers)::BIGINT AS retained
+    FROM stayed
+    JOIN lake.mixes USING (mix)
+    JOIN lake.mixes AS before ON before.mix = stayed.mix_before AND before.slice = mixes.slice
     GROUP BY ALL
 ),
 
 counted AS (
-    SELECT
-        CASE span % 2 WHEN 0 THEN 'month' ELSE 'week' END AS period,
-        floor(span / 2)::BIGINT AS number,
-        slice,
-        customers,
-        retained
-    FROM counted_spans
+    SELECT period, number, slice, customers, coalesce(retained, 0) AS retained
+    FROM customers_of_spans
+    JOIN moments USING (span)
+    LEFT JOIN retained_of_spans USING (span, slice)
 ),
 
 placed AS (
     SELECT
-        CASE span % 2 WHEN 0 THEN 'month' ELSE 'week' END AS period,
-        floor(span / 2)::BIGINT AS number,
-        floor(min(span) OVER earlier / 2)::BIGINT AS first_active,
-        floor(lag(span) OVER earlier / 2)::BIGINT AS before_last
-    FROM active
-    JOIN lake.slices USING (slice)
-    WHERE segment = 'all'
-    WINDOW earlier AS (PARTITION BY span % 2, customer ORDER BY span)
+        span,
+        min(span) OVER earlier AS first_active,
+        lag(span) OVER earlier AS before_last
+    FROM lake.active
+    JOIN moments USING (span)
+    WINDOW earlier AS (PARTITION BY period, customer ORDER BY span)
+),
+
+alike AS (
+    SELECT
+        period,
+        number,
+        number - (span - first_active) // 3 AS first_active,
+        number - (span - before_last) // 3 AS before_last,
+        count(*) AS customers
+    FROM placed
+    JOIN moments USING (span)
+    GROUP BY ALL
 ),
 
 lived AS (
     SELECT
         period,
         number,
-        count_if(lifecycle(number, first_active, number, before_last) = 'new') AS new,
-        count_if(lifecycle(number, first_active, number, before_last) = 'current') AS stayed,
-        count_if(lifecycle(number, first_active, number, before_last) = 'returning') AS came_back,
-        count_if(lifecycle(number, first_active, number, before_last) = 'resurrected') AS resurrected
-    FROM placed
+        sum(customers) FILTER (lifecycle(number, first_active, number, before_last) = 'new') AS new,
+        sum(customers) FILTER (lifecycle(number, first_active, number, before_last) = 'current') AS stayed,
+        sum(customers) FILTER (lifecycle(number, first_active, number, before_last) = 'returning') AS came_back,
+        sum(customers) FILTER (lifecycle(number, first_active, number, before_last) = 'resurrected') AS resurrected
+    FROM alike
     GROUP BY ALL
 ),
 

@@ -12,17 +12,18 @@ WITH numbered AS (
     WHERE converts
 ),
 
-customers_by_period AS (
-    SELECT
-        period,
-        period_start(period, first_day, event_time) AS start,
-        slice,
-        customer,
-        bool_or(repeats) AS repeats
+customers_of_strata AS (
+    SELECT period, period_start(period, first_day, event_time) AS start, stratum, customer, bool_or(repeats) AS repeats
     FROM numbered
     JOIN lake.journey_strata USING (journey_id)
-    JOIN lake.told_strata USING (stratum)
     CROSS JOIN lake.told_periods
+    GROUP BY ALL
+),
+
+customers_by_period AS (
+    SELECT period, start, slice, customer, bool_or(repeats) AS repeats
+    FROM customers_of_strata
+    JOIN lake.told_strata USING (stratum)
     GROUP BY ALL
 ),
 
@@ -38,24 +39,33 @@ at_once AS (
     SELECT journey_id, true AS at_once FROM touchpoints WHERE converts AND step = 1
 ),
 
-waits AS (
+waits_of_strata AS (
     SELECT
         period,
         period_start(period, first_day, converted_at) AS start,
-        segment,
-        segment_value,
-        list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at)) AS sorted,
-        list(epoch_us(converted_at - started_at) ORDER BY epoch_us(converted_at - started_at))
-            FILTER (at_once IS NULL) AS sorted_in_steps,
-        count(at_once) AS at_once,
-        count(*) AS n
+        stratum,
+        list(epoch_us(converted_at - started_at)) AS waits,
+        count(at_once) AS at_once
     FROM journeys
     LEFT JOIN at_once USING (journey_id)
     JOIN lake.journey_strata USING (journey_id)
-    JOIN lake.told_strata USING (stratum)
-    JOIN lake.slices USING (slice)
     CROSS JOIN lake.told_periods
     WHERE converted
+    GROUP BY ALL
+),
+
+waits AS (
+    SELECT
+        period,
+        start,
+        segment,
+        segment_value,
+        list_sort(flatten(list(waits))) AS sorted,
+        sum(at_once)::BIGINT AS at_once,
+        sum(len(waits))::BIGINT AS n
+    FROM waits_of_strata
+    JOIN lake.told_strata USING (stratum)
+    JOIN lake.slices USING (slice)
     GROUP BY ALL
 ),
 
@@ -68,7 +78,8 @@ shares AS (
 medians AS (
     SELECT period, start, segment, segment_value, 'time_to_convert' AS measure, sorted, n FROM waits
     UNION ALL
-    SELECT period, start, segment, segment_value, 'time_to_convert_in_steps', sorted_in_steps, n - at_once
+    -- Conversions at once took no time: they come first.
+    SELECT period, start, segment, segment_value, 'time_to_convert_in_steps', sorted[at_once + 1:], n - at_once
     FROM waits
     WHERE n > at_once
 )
