@@ -53,13 +53,10 @@ def changes(
     >>> changes(both, both, both, np.array([1, 1], np.uint64)).to_pylist()[0]["kind"]
     'merged'
     """
-    order = np.argsort(new_hashes)
-    place = np.searchsorted(new_hashes, old_hashes, sorter=order)
-    place = order[np.minimum(place, max(len(order) - 1, 0))] if len(order) else place
-    known = np.zeros(len(old_hashes), bool)
-    if len(order):
-        known = new_hashes[place] == old_hashes
-    old, new = old_customers[known], new_customers[place[known]]
+    _, before, after = np.intersect1d(
+        old_hashes, new_hashes, assume_unique=True, return_indices=True
+    )
+    old, new = old_customers[before], new_customers[after]
     pairs, counts = ascending_rows(old, new)
     old, new = pairs[:, 0], pairs[:, 1]
     real = (old != 0) & (new != 0)

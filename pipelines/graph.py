@@ -45,7 +45,7 @@ def _fingerprint(run: Run) -> str:
         )
     return digest_of(
         "graph",
-        4,
+        5,
         run.draft.names("touchpoints", "journeys"),
         run.draft.names("journey_personas") if sliced_by_persona else [],
         config.stages,
@@ -101,6 +101,7 @@ def _execute(run: Run) -> dict[str, Any]:
             min_volume=config.graph.min_volume,
             window=config.graph.window,
             pause=config.session.gap,
+            gap=config.journey.gap,
             mean_value=value / sums.converted if value > 0 else None,
         ),
     )

@@ -59,7 +59,7 @@ class StepCounts:
     first, last : int
         First and last day that is told from the others, in days since 1970.
     earlier : bool
-        Whether column 0 of the days holds all that was before `first`.
+        Whether there are journeys of before `first`; column 0 of the days holds them.
     """
 
     def __init__(self, counts: pa.Table, since: int) -> None:
@@ -71,6 +71,7 @@ class StepCounts:
         self._bin = counts["bin"].to_numpy().astype(np.int64)
         self._count = counts["count"].to_numpy()
         days = self._bin[self._rows("day", "reached")]
+        self.earlier = bool((days < since).any())
         days = days[days >= since]
         self.first = int(days.min(initial=since + 10**9)) if len(days) else since
         self.last = int(days.max(initial=self.first))

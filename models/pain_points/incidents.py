@@ -16,6 +16,9 @@ one:
 4. These days (and three to each side, as near as days are known) are left out, and all is searched
    again until nothing is found.
 
+**The first days of the data are not like others**: what seems to begin on them may have begun before, out of sight. What
+may have been there on the very first day, and was over before a journey gap had passed, is left out and not told.
+
 Two incidents at once are therefore told as one; what belongs to the smaller stands under the larger.
 """
 
@@ -23,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,9 +110,17 @@ def find_incidents(counts: StepCounts, settings: Settings) -> tuple[list[Finding
         if not hits:
             break
         finding, first, last = _incident(hits, quiet, counts, settings, horizons)
-        found.append(finding)
+        if not _is_cut_off(finding, last, counts, settings):
+            found.append(finding)
         quiet[max(first - _PAD, 0) + 1 : last + _PAD + 1] = False
     return found, quiet
+
+
+def _is_cut_off(finding: Finding, last: int, counts: StepCounts, settings: Settings) -> bool:
+    """Whether it may only be how the data begin: `last` is the day after it, from the first."""
+    since = finding.begins_within[0] if finding.begins_within else None
+    with_data = since == day_of(counts.first) and not counts.earlier
+    return with_data and last * timedelta(days=1) <= settings.gap
 
 
 @dataclass(frozen=True)

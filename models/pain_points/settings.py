@@ -44,8 +44,8 @@ class Settings:
         Touchpoints that are conversions.
     min_volume : int
         Least number of journeys behind a rate.
-    window, pause : timedelta
-        How soon something must follow; the session gap.
+    window, pause, gap : timedelta
+        How soon something must follow; the session gap; the journey gap.
     mean_value : float or None
         Mean value of a converted journey.
     chance : mapping of str to float
@@ -60,6 +60,7 @@ class Settings:
     min_volume: int = 200
     window: timedelta = timedelta(days=7)
     pause: timedelta = timedelta(minutes=30)
+    gap: timedelta = timedelta(days=30)
     mean_value: float | None = None
     chance: Mapping[str, float] = field(default_factory=dict)
 

@@ -118,6 +118,17 @@ def test_quiet_worlds_have_no_finding(name: str) -> None:
         assert search(world, steps, journeys) == []
 
 
+@pytest.mark.parametrize("first", [0, 40])
+def test_how_the_data_begin_is_no_incident(first: int) -> None:
+    """Six bad days are an incident, but not the first six there are: what begins then may have begun before."""
+    plant = next(plant for plant in PLANTS if plant.begins and plant.world == "shop")
+    rng = np.random.default_rng(11)
+    world = WORLDS["shop"](rng)
+    bad = replace(plant, hits=lambda device, day, hour: (day >= first) & (day < first + 6))
+    steps, journeys = walk(world, journeys_for(world, plant.step, 8_000), rng, bad)
+    assert len(search(world, steps, journeys)) == (1 if first else 0)
+
+
 @pytest.mark.parametrize("better", [0.0, 0.15])
 def test_what_has_no_way_there_is_no_peer(better: float) -> None:
     """Most begin at a page from which no demo can be asked for: four others that lead to one equally
