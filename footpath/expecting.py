@@ -34,6 +34,7 @@ __all__ = ["import_library", "validate"]
 
 _SHOWN = 5
 _NO_COLUMN: tuple[str, ...] = ()
+_PRESENT = "expect_column_values_to_not_be_null"
 
 
 def import_library() -> Any:
@@ -155,8 +156,9 @@ def _answers(
     answers: list[Any] = [None] * len(asked)
     for columns, numbers in by_columns.items():
         configurations = [_configuration(asked[number], number) for number in numbers]
+        presence = all(asked[number].expectation.expect == _PRESENT for number in numbers)
         try:
-            frame = _frame(connection, name, suite, columns)
+            frame = _frame(connection, name, suite, columns, presence and not suite.query)
         except duckdb.Error as error:
             results = [_unreadable(one, str(error)) for one in configurations]
         else:
@@ -167,13 +169,22 @@ def _answers(
 
 
 def _frame(
-    connection: duckdb.DuckDBPyConnection, name: str, suite: Suite, columns: tuple[str, ...]
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    suite: Suite,
+    columns: tuple[str, ...],
+    presence: bool,
 ) -> Any:
-    """Columns of a table, all of a query's, as a frame; none: a column of ones."""
+    """Columns of a table, all of a query's, as a frame; none: a column of ones.
+
+    Where nothing but `presence` is asked, false stands for every value: of millions of ids no text is handed out.
+    """
     import pandas as pd
 
     rows = f"({suite.query.rstrip().removesuffix(';')}\n)" if suite.query else identifier(name)
-    listed = "*" if suite.query else ", ".join(map(identifier, columns)) or "1 AS one"
+    shown = "nullif({0} IS NULL, true) AS {0}" if presence else "{0}"
+    named = ", ".join(shown.format(identifier(column)) for column in columns)
+    listed = "*" if suite.query else named or "1 AS one"
     table = connection.sql(f"SELECT {listed} FROM {rows}").to_arrow_table()
     return pd.DataFrame({name: _series(table[name]) for name in table.column_names}, copy=False)
 

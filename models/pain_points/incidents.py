@@ -16,8 +16,8 @@ one:
 4. These days (and three to each side, as near as days are known) are left out, and all is searched
    again until nothing is found.
 
-**The first days of the data are not like others**: what seems to begin on them may have begun before, out of sight. What
-may have been there on the very first day, and was over before a journey gap had passed, is left out and not told.
+**The first days of the data are not like others**: what seems to begin on them may have begun before, out of sight.
+What may have been there on the very first day, and was over before a journey gap had passed, is left out and not told.
 
 Two incidents at once are therefore told as one; what belongs to the smaller stands under the larger.
 """

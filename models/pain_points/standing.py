@@ -17,7 +17,8 @@ wait                time to go on in one sitting, at the worst hours of the day 
                     (logarithms; a circular scan of windows of 1 to 8 hours, Bonferroni over them)
 of a segment        going back, asking for help, waiting and satisfaction of a segment value against
                     everybody else at the same funnel step. Elsewhere groups differ by what they came
-                    for: who entered by e-mail has less to go back to
+                    for: who entered by e-mail has less to go back to. Nor are those held against
+                    everybody for asking for help who mostly came to ask for it
 ==================  ===============================================================================
 
 Benjamini-Hochberg runs over all tests together.
@@ -288,6 +289,7 @@ class _Search:
     def of_segments(self, funnel: Collection[str]) -> Iterator[_Candidate]:
         """What is worse for a segment value than for everybody else at the same funnel step."""
         decided, missed = self._sums("decided"), self._sums("unconverted")
+        seeking_help = self._seeking_help()
         for name in ("back", "back_to", "contact", "wait", "satisfaction"):
             measure = MEASURES[name]
             total, trials = self._sums(measure.total), self._sums(measure.trials)
@@ -303,6 +305,7 @@ class _Search:
                     or value == NONE
                     or node not in funnel
                     or everybody not in total
+                    or (name == "contact" and (segment, value) in seeking_help)
                 ):
                     continue
                 n, of_all = trials.get((*key[:3], ""), 0.0), trials[*everybody[:3], ""]
@@ -320,6 +323,17 @@ class _Search:
                 )
                 worth = self._settings.value_of(hit, all_.minus(hit))
                 yield self._of_segment(measure, key, contrast, worth)
+
+    def _seeking_help(self) -> set[tuple[str, str]]:
+        """Slices of which half the journeys hold a contact: that they ask for help is what they are made of."""
+        journeys: dict[tuple[str, str], float] = defaultdict(float)
+        contacts: dict[tuple[str, str], float] = defaultdict(float)
+        for (segment, value, node, _), n in self._sums("reached").items():
+            if node == START:
+                journeys[segment, value] += n
+            elif node in self._settings.contacts:
+                contacts[segment, value] += n
+        return {part for part, n in journeys.items() if 2 * contacts[part] >= n}
 
     def _of_segment(
         self, measure: Measure, key: Key, contrast: Contrast, worth: float | None

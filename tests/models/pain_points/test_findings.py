@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from benchmarks.journey_worlds import PLANTS, WORLDS, Plant, World, journeys_for, walk
@@ -193,3 +194,18 @@ def test_the_value_of_contacts_is_of_those_who_ask_too_many() -> None:
         missing * found.contrast.excess * found.contrast.trials / moved
     )
     assert found.cost_value > 0
+
+
+def test_who_came_for_help_is_not_held_against_others() -> None:
+    """A segment made of journeys that ask for help asks for more of it at every step: no finding."""
+    rng = np.random.default_rng(7)
+    world = WORLDS["telecom"](rng)
+    steps, journeys = walk(world, journeys_for(world, "tariffs", 2_000), rng)
+    asking = steps.filter(pc.is_in(steps["touchpoint"], pa.array(sorted(world.contacts))))
+    asks = pc.is_in(journeys["journey_id"], asking["journey_id"].combine_chunks())
+    sliced = journeys.append_column("kind", pc.if_else(asks, "asking", "other"))
+    counts = StepCounts(count_steps(steps, sliced, ["kind"], contacts=world.contacts), 0)
+    settings = Settings(world.stage_of, contacts=world.contacts)
+    quiet = np.ones(counts.days + 1, dtype=bool)
+    found = find_standing(counts, quiet, settings, funnel=tuple(world.stage_of))
+    assert not [f for f in found if f.segment == "kind" and f.kind == "contact"]
