@@ -22,6 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("FOOTPATH_KEY", "a key for benchmarks")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or numpy starts threads, and forks want none
 
 import footpath.expecting  # noqa: E402
 from contracts.config import Config  # noqa: E402

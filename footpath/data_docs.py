@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 __all__ = ["DATA_DOCS", "write_data_docs"]
 
 DATA_DOCS = Path("data_docs")
@@ -116,7 +118,9 @@ def _index(told: Sequence[tuple[bool, str, str, int, int]], run_id: str, moment:
 
 
 def _escaped(value: Any) -> Any:
-    """Text within a result as text of HTML."""
+    """Text within a result as text of HTML, numbers as Python's own, for others are not shown."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, str):
         return html.escape(value)
     if isinstance(value, dict):

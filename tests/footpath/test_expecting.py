@@ -98,6 +98,21 @@ def test_data_docs_show_every_suite_and_escape_values(
         )
 
 
+def test_data_docs_show_numbers_that_were_found(
+    shop: duckdb.DuckDBPyConnection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Numbers of numpy, which the renderers leave out with a complaint, are shown like others."""
+    asked(
+        shop,
+        tmp_path,
+        {"expect": "expect_column_max_to_be_between", "column": "value", "max_value": 1},
+    )
+    text = (tmp_path / "docs" / "validations" / "orders.html").read_text("utf-8")
+    (greatest,) = shop.execute("SELECT max(value) FROM orders").fetchone()
+    assert f"{float(greatest):g}" in re.sub("<[^>]*>", " ", text).split()
+    assert "num_to_str" not in caplog.text
+
+
 def test_nothing_is_sent(
     shop: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
