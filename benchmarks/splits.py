@@ -27,7 +27,6 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import sql.revision
 from benchmarks.deliveries import (
     configure,
     deliver,
@@ -52,6 +51,8 @@ def main() -> None:
     parser.add_argument("--patch", action="store_true")
     given = parser.parse_args()
     if given.patch:
+        import sql.revision  # after deliveries has seen to it that there are no threads
+
         sql.revision._MOST = 0
     logging.getLogger().setLevel(logging.ERROR)
     started = time.monotonic()

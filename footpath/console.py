@@ -5,14 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
-__all__ = ["STDERR", "configure_logging", "progress"]
+__all__ = ["STDERR", "configure_logging", "in_words", "progress"]
 
 STDERR = Console(stderr=True)
 
@@ -41,14 +51,43 @@ def configure_logging(log_format: str) -> None:
     logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
 
 
+class _Left(ProgressColumn):
+    """About how long it will still take, where that can be told."""
+
+    def __init__(self, seconds: Callable[[], float | None]) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def render(self, task: Task) -> Text:
+        left = self._seconds()
+        return Text(
+            "" if left is None else f"about {in_words(left)} left", style="progress.remaining"
+        )
+
+
+def in_words(seconds: float) -> str:
+    """A time to come, as exactly as it can be known.
+
+    >>> in_words(3), in_words(42), in_words(200), in_words(9_000)
+    ('10 s', '50 s', '4 min', '2 h 30 min')
+    """
+    if seconds < 90:
+        return f"{10 * math.ceil(max(seconds, 1) / 10)} s"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 @contextlib.contextmanager
-def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar over named steps; shows nothing where stderr is no terminal."""
+def progress(
+    total: int, remaining: Callable[[], float | None] = lambda: None
+) -> Iterator[Callable[[str], None]]:
+    """A bar over named steps, with the seconds remaining if they are told; nothing where stderr is no terminal."""
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description:<12}"),
         BarColumn(),
         TimeElapsedColumn(),
+        _Left(remaining),
         console=STDERR,
         transient=True,
         disable=not STDERR.is_terminal,

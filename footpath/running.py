@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
 
 from contracts.config import Config
 from contracts.lock import locked
 from footpath.console import progress
 from footpath.observing import observe
+from footpath.remaining import Remaining, durations
 from footpath.versions import retire
 from pipelines.decisions import read_erasures
 from pipelines.job import Reprocess, Run, Stage, run_stage
@@ -34,9 +38,23 @@ def run_stages(
         run = Run.begin(config, beam_args, full_refresh, reprocess)
         if read_erasures(run.lake):
             run = _without_the_erased(config, beam_args, full_refresh, reprocess)
-        with progress(len(names)) as step:
-            carry_out(run, names, step)
+        remaining = Remaining(names, durations(_log(run), whole=not run.base.stages))
+        with progress(len(names), remaining.seconds) as step:
+
+            def begin(name: str) -> None:
+                remaining.begin(name)
+                step(name)
+
+            carry_out(run, names, begin)
     return run
+
+
+def _log(run: Run) -> list[dict[str, Any]]:
+    """What stages did before, in order: rows of `runs`, and what is not published yet."""
+    files = run.lake.paths(run.base, "runs")
+    columns = ["stage", "duration_s", "skipped"]
+    published = [row for path in files for row in pq.read_table(path, columns=columns).to_pylist()]
+    return [*published, *run.draft.facts.get("log", [])]
 
 
 def carry_out(
