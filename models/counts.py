@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from models.dictionaries import in_one_chunk
+
 __all__ = [
     "COUNTS_SCHEMA", "NONE", "by_measure", "codes", "count_by", "counts_rows", "encode", "join_counts",
     "merge_counts", "starts", "sum_by", "taken_back",
@@ -195,7 +197,7 @@ def by_measure(joined: pa.Table) -> Iterator[tuple[str, pa.Table]]:
         return str(name)
 
     for name, parts in groupby((part for part in joined.to_batches() if len(part)), measure):
-        yield name, pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
+        yield name, in_one_chunk(pa.Table.from_batches(parts))
 
 
 def taken_back(counts: pa.Table) -> pa.Table:

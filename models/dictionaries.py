@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["DICTIONARY", "codes_of", "constant", "encode", "map_values", "strip"]
+__all__ = [
+    "DICTIONARY",
+    "codes_of",
+    "constant",
+    "encode",
+    "in_one_chunk",
+    "map_values",
+    "strip",
+    "together",
+]
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
@@ -33,6 +42,21 @@ def codes_of(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Codes of a dictionary-encoded column as int64; -1 for null."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def in_one_chunk(table: pa.Table) -> pa.Table:
+    """A table whose columns have one chunk, and one dictionary, each: as kernels take them."""
+    return table.unify_dictionaries().combine_chunks()
+
+
+def together(tables: Iterable[pa.Table]) -> pa.Table:
+    """Tables of one schema, one below the other, in one chunk.
+
+    >>> parts = [pa.table({"device": encode(pa.array([name]))}) for name in ("tv", "pc")]
+    >>> together(parts)["device"].chunk(0).dictionary.to_pylist()
+    ['tv', 'pc']
+    """
+    return in_one_chunk(pa.concat_tables(tables))
 
 
 def constant(value: str, length: int) -> pa.DictionaryArray:

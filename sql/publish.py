@@ -40,7 +40,7 @@ from sql.check import CheckResult, check_connection
 from sql.hit_journeys import COLUMNS as HIT_JOURNEYS
 from sql.hit_journeys import store_hit_journeys
 from sql.lake_views import Settings, duckdb_type, open_lake, rows_of
-from sql.revision import Earlier, affected_customers, revise
+from sql.revision import Config, Earlier, affected_customers, revise
 from sql.spans import declare_spans
 from sql.statements import statements
 from sql.strata import declare_strata
@@ -148,9 +148,9 @@ def publish_database(
     }
     settings = Settings(watermark, journey_gap, stages, contacts, min_group)
     building = path.with_name(f".{path.name}.building")
-    spill = building.with_suffix(".spill")
-    _sweep(building, spill)  # what a run left that was killed
-    config: dict[str, str | bool | int | float | list[str]] = {
+    spill, spill_of_part = building.with_suffix(".spill"), building.with_suffix(".spill-part")
+    _sweep(building, spill, spill_of_part)  # what a run left that was killed
+    config: Config = {
         "autoinstall_known_extensions": False,
         "memory_limit": memory_limit,
         "temp_directory": str(spill),
@@ -179,7 +179,8 @@ def publish_database(
         connection.begin()  # hundreds of comments, each brought to the disk alone, would take seconds
         ready: Collection[str] = ()
         if earlier is not None and customers is not None:
-            ready = revise(connection, declared, files, settings, earlier, customers)
+            of_part = config | {"temp_directory": str(spill_of_part)}
+            ready = revise(connection, declared, files, settings, earlier, customers, of_part)
         _build(connection, declared, {} if embed else files, ready)
         _open_checks(connection)
         connection.commit()
@@ -195,15 +196,16 @@ def publish_database(
         os.replace(building, path)
     finally:
         connection.close()
-        _sweep(building, spill)
+        _sweep(building, spill, spill_of_part)
     return rows
 
 
-def _sweep(building: Path, spill: Path) -> None:
+def _sweep(building: Path, *spilled: Path) -> None:
     """Delete an unfinished database and what belongs to it."""
     for leftover in (building, building.with_name(building.name + ".wal")):
         leftover.unlink(missing_ok=True)
-    shutil.rmtree(spill, ignore_errors=True)
+    for folder in spilled:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(

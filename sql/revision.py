@@ -28,7 +28,10 @@ from contracts.sql_text import identifier, literal
 from sql.lake_views import Settings, open_lake, rows_of
 from sql.statements import statement, statements
 
-__all__ = ["OF_CUSTOMERS", "Earlier", "affected_customers", "revise"]
+__all__ = ["OF_CUSTOMERS", "Config", "Earlier", "affected_customers", "revise"]
+
+Config = dict[str, str | bool | int | float | list[str]]
+"""Settings of DuckDB by name."""
 
 OF_CUSTOMERS = (
     "touchpoints",
@@ -42,12 +45,6 @@ OF_CUSTOMERS = (
 
 _OF_A_FIT = ("journey_personas", "customer_personas")
 """Of these only as long as the personas are of the same fit."""
-
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "memory_limit": "1GB",
-    "TimeZone": "UTC",
-}
 
 _MOST = 4
 """A database is built from nothing if one row in so many has left, or one customer in so many is affected."""
@@ -129,6 +126,7 @@ def revise(
     settings: Settings,
     earlier: Earlier,
     customers: pa.Table,
+    config: Config,
 ) -> set[str]:
     """Bring a copy of the earlier database as far as it can be brought by replacing rows; drop all else.
 
@@ -142,6 +140,8 @@ def revise(
         What was copied.
     customers : pa.Table
         The affected ones (`affected_customers`).
+    config : dict
+        DuckDB's settings for a database in memory, in which the rows of these are made.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def revise(
     _drop_words(connection)
     if "events" not in ready:
         _replace_files(connection, "events", declared["events"], files, earlier.files)
-    with duckdb.connect(config=_CONFIG) as part:
+    with duckdb.connect(config=config) as part:
         wanted = {name: declared[name] for name in OF_CUSTOMERS if name in declared}
         open_lake(part, wanted, files, settings, customers)
         connection.register("affected", customers)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.lake import DataFile
+from models.dictionaries import in_one_chunk
 from models.event_keys import bucket_of
 from models.touched_customers import Touched, contains
 from models.touchpoint_rules import apply_rules
@@ -102,7 +103,7 @@ class _ReadFiles:
     def _events(self, file: ChangedFile) -> pa.Table:
         """Its events; of a file that stayed those of the links that are to be read again."""
         if file.before is None or file.after is None:
-            return self.ruling.read(file.path).unify_dictionaries().combine_chunks()
+            return in_one_chunk(self.ruling.read(file.path))
         links = self.file.touched.links
         begin, end = np.searchsorted(links, [file.after, file.after + file.links])
         wanted = np.zeros(file.links, bool)
@@ -110,7 +111,7 @@ class _ReadFiles:
         with pq.ParquetFile(Path(self.ruling.root, file.path)) as parquet:
             link = parquet.read(["link"], use_threads=False)["link"].to_numpy()
         rows = np.flatnonzero(wanted[link])
-        return self.ruling.read(file.path, rows).unify_dictionaries().combine_chunks()
+        return in_one_chunk(self.ruling.read(file.path, rows))
 
     def _refuse_unknown(self, customer: np.ndarray, file: ChangedFile) -> None:
         """A customer of a new event who is not touched would be in two places."""

@@ -18,6 +18,7 @@ from contracts.config import Config
 from contracts.schemas import table_schema
 from models.accounts import Accounts
 from models.consent import Withdrawals
+from models.dictionaries import together
 from models.event_keys import bucket_of
 from models.touchpoint_rules import RuledEvents, apply_rules
 from transforms.kernel import Kernel
@@ -169,8 +170,9 @@ class _BucketFiles:
     customers: CustomerFiles
 
     def __call__(self, files: tuple[LinkedFile, ...]) -> Iterator[Any]:
-        tables = [self.customers.of(self.ruling.read(file.path), file.first_link) for file in files]
-        events = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        events = together(
+            self.customers.of(self.ruling.read(file.path), file.first_link) for file in files
+        )
         ruled = apply_rules(events, self.ruling.config.touchpoints)
         yield from self.ruling.account(events, ruled.ignored)
         yield from self.ruling.unmatched(events, ruled.matched)

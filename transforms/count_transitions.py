@@ -18,6 +18,7 @@ from contracts.config import PERSONA, Config
 from contracts.table import TIME
 from models.attribution_paths import count_paths
 from models.counts import by_measure, merge_counts, taken_back
+from models.dictionaries import together
 from models.hexadecimal import hashes_of, hex_text
 from models.money import to_units
 from models.satisfaction import ANSWERS
@@ -103,13 +104,13 @@ class _CountBucket:
         if not buckets:
             return
         graph = self.config.graph
-        journeys = _together(
+        journeys = together(
             journeys_of(self.root, self.config, watermark, *bucket) for bucket in buckets
         )
         journeys = fold(journeys, self.folded)
         levels = self.config.attribution_levels
         columns = list(dict.fromkeys([*_STEPS, *levels]))
-        steps = _together(
+        steps = together(
             read_bucket_of(self.root, bucket.touchpoints, columns, customers)
             for bucket, customers in buckets
         )
@@ -160,11 +161,6 @@ class _CountBucket:
             "value_units": sign * int(to_units(journeys["value"])[converted].sum()),
         }
         yield beam.pvalue.TaggedOutput("results", ("converted", value))
-
-
-def _together(tables: Iterable[pa.Table]) -> pa.Table:
-    """One below the other, in one chunk, as `read_bucket` gives a table."""
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def _of_another_persona(root: str, before: str, now: str) -> pa.Array:

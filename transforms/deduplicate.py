@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from contracts.lake import DataFile
+from models.dictionaries import together
 from models.event_keys import KEY_SCHEMA, losers
 from transforms.kernel import Kernel
 from transforms.map_slices import KeyPart
@@ -90,8 +91,7 @@ class _DeduplicateBucket:
             copy = copies.take(pa.array(np.repeat(np.arange(len(new)), sizes)))
             tables.append(pa.concat_tables(read).append_column(_COPY, copy))
             origins.append(np.repeat(np.arange(len(new)), sizes))
-        everything = pa.concat_tables([t.select(_NO_KEYS.column_names) for t in tables])
-        everything = everything.unify_dictionaries().combine_chunks()
+        everything = together(table.select(_NO_KEYS.column_names) for table in tables)
         origin = np.concatenate(origins)
         lost = losers(everything)
         yield from self._lost(everything, origin, lost, spills)

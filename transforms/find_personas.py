@@ -20,6 +20,7 @@ from contracts.config import Config
 from contracts.lake import DataFile
 from contracts.schemas import table_schema
 from contracts.table import TIME
+from models.dictionaries import together
 from models.distinct import ascending
 from models.hexadecimal import hashes_of, hex_text
 from models.journey_sample import hash_numbers, long_enough, sample_bound, sampled_steps
@@ -142,7 +143,7 @@ class _Fit:
     def __call__(self, element: tuple[int, Iterable[Part | None]]) -> Iterator[str]:
         parts = [part for part in element[1] if part is not None]
         tables = [table for _, table in read_parts(parts)] or [_NO_STEPS]
-        sample = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        sample = together(tables)
         context = self.context
         last = Published.from_json(context.last) if context.last else None
         found = next_model(sample, context.config.personas, context.run_id, context.watermark, last)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from contracts.lake import Manifest
+from models.dictionaries import in_one_chunk
 from models.hexadecimal import hex_text
 from models.journeys import outcomes
 
@@ -52,7 +53,7 @@ def read_bucket(
     table = pq.read_table(
         file, columns=list(columns), partitioning=None, read_dictionary=texts, use_threads=False
     )
-    return table.unify_dictionaries().combine_chunks()
+    return in_one_chunk(table)
 
 
 def read_bucket_of(

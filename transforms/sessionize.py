@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from contracts.config import Config
 from contracts.schemas import table_schema
 from models.counts import codes
+from models.dictionaries import in_one_chunk, together
 from models.touched_customers import contains
 from models.touchpoints import build_touchpoints
 from transforms.bucket_changes import OldBucket, TouchedFile
@@ -34,9 +35,7 @@ class _SessionizeBucket:
 
     def __call__(self, element: tuple[int, Iterable[Part]]) -> Iterator[tuple[str, Any]]:
         bucket, parts = element
-        tables = [table for _, table in read_parts(parts)]
-        events = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        del tables
+        events = together(table for _, table in read_parts(parts))
         cut = build_touchpoints(events, self.config)
         for table, rows in (("touchpoints", cut.touchpoints), ("sessions", cut.sessions)):
             path = f"tables/{table}/bucket={bucket:04d}/{self.name}.parquet"
@@ -96,7 +95,7 @@ class _SessionizeTouched:
         whole = pa.concat_tables(events, promote_options="permissive")
         cut = None
         if len(whole):
-            cut = build_touchpoints(whole.unify_dictionaries().combine_chunks(), self.config)
+            cut = build_touchpoints(in_one_chunk(whole), self.config)
             for source, lines in cut.folded_lines.items():
                 yield "accounting", {"source": source, "kind": "folded_lines", "events": lines}
         del events, whole
@@ -140,8 +139,7 @@ def merge_customers(old: pa.Table | None, new: pa.Table | None, gone: np.ndarray
     kept = old.filter(pa.array(stays))
     if new is None:
         return kept
-    both = pa.concat_tables([kept.cast(new.schema), new])
-    both = both.unify_dictionaries().combine_chunks()
+    both = together([kept.cast(new.schema), new])
     customer, _ = codes(both["customer_id"])
     return both.take(pa.array(np.argsort(customer, kind="stable")))
 
