@@ -118,7 +118,11 @@ def _index(told: Sequence[tuple[bool, str, str, int, int]], run_id: str, moment:
 
 
 def _escaped(value: Any) -> Any:
-    """Text within a result as text of HTML, numbers as Python's own, for others are not shown."""
+    """Text within a result as text of HTML, numbers and nulls as Python's own, for others are not shown."""
+    from pandas import NA
+
+    if value is NA:
+        return None
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):

@@ -177,15 +177,16 @@ def _frame(
 ) -> Any:
     """Columns of a table, all of a query's, as a frame; none: a column of ones.
 
-    Where nothing but `presence` is asked, false stands for every value: of millions of ids no text is handed out.
+    Where nothing but `presence` is asked, false stands for every text: of millions of ids none is handed out.
     """
     import pandas as pd
 
     rows = f"({suite.query.rstrip().removesuffix(';')}\n)" if suite.query else identifier(name)
-    shown = "nullif({0} IS NULL, true) AS {0}" if presence else "{0}"
-    named = ", ".join(shown.format(identifier(column)) for column in columns)
-    listed = "*" if suite.query else named or "1 AS one"
-    table = connection.sql(f"SELECT {listed} FROM {rows}").to_arrow_table()
+    listed = "*" if suite.query else ", ".join(map(identifier, columns)) or "1 AS one"
+    found = connection.sql(f"SELECT {listed} FROM {rows}")
+    if presence and found.types == ["VARCHAR"]:
+        found = connection.sql(f"SELECT nullif({listed} IS NULL, true) AS {listed} FROM {rows}")
+    table = found.to_arrow_table()
     return pd.DataFrame({name: _series(table[name]) for name in table.column_names}, copy=False)
 
 

@@ -38,7 +38,7 @@ def changes(
     Parameters
     ----------
     old_hashes, new_hashes : ndarray of uint64
-        The identifiers of each version.
+        The identifiers of each version, each once.
     old_customers, new_customers : ndarray of uint64
         Their customers; 0 for none.
 

@@ -16,7 +16,7 @@ brought up to date as far as possible (`sql.revision`). Steps, in order:
 6. some journeys of each pain point as the table ``pain_point_journeys`` (`sql.hit_journeys`);
 7. the results of `sql.check`, and of expectations, as the table ``data_quality``.
 
-Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages, contacts) the slices of
+Files of ``sql/tables/`` also see ``lake.settings`` (watermark, journey_gap, stages, contacts), the slices of
 journeys (`sql.strata`), and who was active when (`sql.spans`).
 
 Times are published as ``TIMESTAMP`` in UTC, without zone: ``date_trunc('month', started_at)`` then

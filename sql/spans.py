@@ -11,7 +11,7 @@ Tables and views in the schema ``lake``, seen by the files of ``sql/tables/``:
 ``lake.told_strata``, ``lake.told_periods``
     what of the strata and periods may be told of where sums would tell small cells;
 ``lake.spans``
-    day, period, span: the spans of every day on which a session began; the span before is less by `PERIODS`;
+    day, period, span: of every day on which a session began; the span before is three less, as there are three periods;
 ``lake.active``
     span, mix, customer: who began a session in a span; one row a customer and span;
 ``lake.mixes``
@@ -24,10 +24,7 @@ from __future__ import annotations
 
 import duckdb
 
-__all__ = ["PERIODS", "declare_spans"]
-
-PERIODS = 3
-"""Lengths of spans: all, month, week."""
+__all__ = ["declare_spans"]
 
 
 def declare_spans(connection: duckdb.DuckDBPyConnection) -> None:
@@ -46,8 +43,8 @@ def declare_spans(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         "CREATE TABLE lake.spans AS "
-        f"SELECT day, period, ({PERIODS} * CASE period WHEN 'all' THEN 0 "
-        "ELSE date_diff(period, DATE '1970-01-05', day) END + place)::INTEGER AS span "
+        "SELECT day, period, (3 * CASE period WHEN 'all' THEN 0 "
+        "ELSE date_diff(period, DATE '1970-01-05', date_trunc(period, day)) END + place)::INTEGER AS span "
         "FROM (SELECT DISTINCT day FROM lake.session_days) "
         "CROSS JOIN (VALUES ('all', 0), ('month', 1), ('week', 2)) AS t (period, place)"
     )

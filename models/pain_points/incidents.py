@@ -116,11 +116,11 @@ def find_incidents(counts: StepCounts, settings: Settings) -> tuple[list[Finding
     return found, quiet
 
 
-def _is_cut_off(finding: Finding, last: int, counts: StepCounts, settings: Settings) -> bool:
-    """Whether it may only be how the data begin: `last` is the day after it, from the first."""
+def _is_cut_off(finding: Finding, end: int, counts: StepCounts, settings: Settings) -> bool:
+    """Whether it may only be how the data begin; `end` is the day after it, from the first."""
     since = finding.begins_within[0] if finding.begins_within else None
     with_data = since == day_of(counts.first) and not counts.earlier
-    return with_data and last * timedelta(days=1) <= settings.gap
+    return with_data and end * timedelta(days=1) <= settings.gap
 
 
 @dataclass(frozen=True)

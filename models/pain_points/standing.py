@@ -325,15 +325,14 @@ class _Search:
                 yield self._of_segment(measure, key, contrast, worth)
 
     def _seeking_help(self) -> set[tuple[str, str]]:
-        """Slices of which half the journeys hold a contact: that they ask for help is what they are made of."""
-        journeys: dict[tuple[str, str], float] = defaultdict(float)
-        contacts: dict[tuple[str, str], float] = defaultdict(float)
-        for (segment, value, node, _), n in self._sums("reached").items():
-            if node == START:
-                journeys[segment, value] += n
-            elif node in self._settings.contacts:
-                contacts[segment, value] += n
-        return {part for part, n in journeys.items() if 2 * contacts[part] >= n}
+        """Slices whose journeys mostly ask for help, twice as often as all: it is what they are made of."""
+        begun, asking = (
+            {key[:2]: n for key, n in self._sums(measure).items() if key[2] == START}
+            for measure in (MEASURES["contact"].trials, MEASURES["contact"].total)
+        )
+        share = {part: asking.get(part, 0.0) / n for part, n in begun.items() if n}
+        usual = share.get(("all", "all"), 0.0)
+        return {part for part, mine in share.items() if mine >= max(0.5, 2 * usual)}
 
     def _of_segment(
         self, measure: Measure, key: Key, contrast: Contrast, worth: float | None

@@ -5,7 +5,7 @@
 INSERT INTO kpis BY NAME
 -- A span is a numbered month or week, told in one number (`sql.spans`): the one before is three less.
 WITH moments AS (
-    SELECT DISTINCT span, period, date_diff(period, DATE '1970-01-05', day) AS number
+    SELECT DISTINCT span, period, date_diff(period, DATE '1970-01-05', date_trunc(period, day)) AS number
     FROM lake.spans
     JOIN lake.told_periods USING (period)
     WHERE period <> 'all'

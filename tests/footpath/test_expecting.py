@@ -98,6 +98,24 @@ def test_data_docs_show_every_suite_and_escape_values(
         )
 
 
+@pytest.mark.parametrize("column", ["channel", "value"])
+def test_what_is_absent_is_found_alone_and_beside_others(
+    shop: duckdb.DuckDBPyConnection, tmp_path: Path, column: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A null is one, whether nothing else is asked of its column, for which no text is read, or something is."""
+    present = {"expect": "expect_column_values_to_not_be_null", "column": column}
+    of_values = {
+        "expect": "expect_column_distinct_values_to_be_in_set",
+        "column": column,
+        "value_set": [1],
+    }
+    (alone,) = asked(shop, tmp_path, present)
+    beside, _ = asked(shop, tmp_path, present, of_values)
+    assert alone == beside
+    assert alone.violations == 1
+    assert "ambiguous" not in caplog.text
+
+
 def test_data_docs_show_numbers_that_were_found(
     shop: duckdb.DuckDBPyConnection, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from benchmarks.journey_worlds import PLANTS, WORLDS, Plant, World, journeys_for, walk
+from benchmarks.journey_worlds import BEGIN, PLANTS, WORLDS, Plant, World, journeys_for, walk
 from benchmarks.pain_points import search, tells
 from benchmarks.world_database import database
 from models.pain_points import Settings
 from models.pain_points.daily import StepCounts
+from models.pain_points.incidents import find_incidents
 from models.pain_points.standing import find_standing
 from models.step_counts import count_steps
 
@@ -119,15 +121,42 @@ def test_quiet_worlds_have_no_finding(name: str) -> None:
         assert search(world, steps, journeys) == []
 
 
-@pytest.mark.parametrize("first", [0, 40])
-def test_how_the_data_begin_is_no_incident(first: int) -> None:
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [((0, 6), False), ((40, 46), True), ((0, 36), True)],
+    ids=["first", "later", "long"],
+)
+def test_how_the_data_begin_is_no_incident(days: tuple[int, int], told: bool) -> None:
     """Six bad days are an incident, but not the first six there are: what begins then may have begun before."""
+    world, steps, journeys = _bad_days(*days)
+    assert len(search(world, steps, journeys)) == told
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_days_told_apart_need_not_be_the_first(earlier: bool) -> None:
+    """Where history was cut the first day that is told apart is like any other; where there is none before it, not."""
+    world, steps, journeys = _bad_days(40, 46)
+    since = (BEGIN.replace(tzinfo=None) - datetime(1970, 1, 1)).days + 40
+    if not earlier:
+        began = pc.min(steps["event_time"]).as_py() + timedelta(days=40)
+        young = steps.group_by("journey_id").aggregate([("event_time", "min")])
+        young = young.filter(pc.greater_equal(young["event_time_min"], began))[
+            "journey_id"
+        ].combine_chunks()
+        steps, journeys = (t.filter(pc.is_in(t["journey_id"], young)) for t in (steps, journeys))
+    counted = count_steps(steps, journeys, [], contacts=world.contacts, since=since)
+    settings = Settings(world.stage_of, contacts=world.contacts, errors=world.errors)
+    found, _ = find_incidents(StepCounts(counted, since), settings)
+    assert len(found) == earlier
+
+
+def _bad_days(first: int, end: int) -> tuple[World, pa.Table, pa.Table]:
+    """A shop that has a planted incident on some days of those that there are."""
     plant = next(plant for plant in PLANTS if plant.begins and plant.world == "shop")
     rng = np.random.default_rng(11)
     world = WORLDS["shop"](rng)
-    bad = replace(plant, hits=lambda device, day, hour: (day >= first) & (day < first + 6))
-    steps, journeys = walk(world, journeys_for(world, plant.step, 8_000), rng, bad)
-    assert len(search(world, steps, journeys)) == (1 if first else 0)
+    bad = replace(plant, hits=lambda device, day, hour: (day >= first) & (day < end))
+    return world, *walk(world, journeys_for(world, plant.step, 8_000), rng, bad)
 
 
 @pytest.mark.parametrize("better", [0.0, 0.15])
@@ -196,16 +225,23 @@ def test_the_value_of_contacts_is_of_those_who_ask_too_many() -> None:
     assert found.cost_value > 0
 
 
-def test_who_came_for_help_is_not_held_against_others() -> None:
-    """A segment made of journeys that ask for help asks for more of it at every step: no finding."""
+@pytest.mark.parametrize(("share", "told"), [(1.0, False), (0.4, True)])
+def test_who_came_for_help_is_not_held_against_others(share: float, told: bool) -> None:
+    """A segment made of journeys that ask for help asks for more of it at every step: no finding; but of one in which
+    two in five do it is told.
+    """
     rng = np.random.default_rng(7)
     world = WORLDS["telecom"](rng)
     steps, journeys = walk(world, journeys_for(world, "tariffs", 2_000), rng)
     asking = steps.filter(pc.is_in(steps["touchpoint"], pa.array(sorted(world.contacts))))
-    asks = pc.is_in(journeys["journey_id"], asking["journey_id"].combine_chunks())
-    sliced = journeys.append_column("kind", pc.if_else(asks, "asking", "other"))
+    asks = pc.is_in(journeys["journey_id"], asking["journey_id"].combine_chunks()).to_numpy(
+        zero_copy_only=False
+    )
+    beside = asks.sum() * (1 / share - 1) / (~asks).sum()
+    kind = np.where(asks | (rng.random(len(asks)) < beside), "asking", "other")
+    sliced = journeys.append_column("kind", pa.array(kind))
     counts = StepCounts(count_steps(steps, sliced, ["kind"], contacts=world.contacts), 0)
     settings = Settings(world.stage_of, contacts=world.contacts)
     quiet = np.ones(counts.days + 1, dtype=bool)
     found = find_standing(counts, quiet, settings, funnel=tuple(world.stage_of))
-    assert not [f for f in found if f.segment == "kind" and f.kind == "contact"]
+    assert any(f.segment == "kind" and f.kind == "contact" for f in found) == told
