@@ -15,7 +15,9 @@ Tables and views in the schema ``lake``, seen by the files of ``sql/tables/``:
 ``lake.active``
     span, mix, customer: who began a session in a span; one row a customer and span;
 ``lake.mixes``
-    mix, slice: the slices that the customers of a mix lie in.
+    mix, slice: the slices that the customers of a mix lie in;
+``lake.active_customers``
+    span, slice, customers: how many began a session in a span, by slice.
 
 Like strata, the numbers hold for one connection only and are never published.
 """
@@ -72,6 +74,11 @@ def declare_spans(connection: duckdb.DuckDBPyConnection) -> None:
         "CREATE TABLE lake.mixes AS SELECT stratum AS mix, slice FROM lake.strata "
         "UNION ALL SELECT DISTINCT mix, slice "
         "FROM (SELECT mix, unnest(strata) AS stratum FROM temp.sets) JOIN lake.strata USING (stratum)"
+    )
+    connection.execute(
+        "CREATE TABLE lake.active_customers AS SELECT span, slice, sum(customers)::BIGINT AS customers "
+        "FROM (SELECT span, mix, count(*) AS customers FROM lake.active GROUP BY ALL) "
+        "JOIN lake.mixes USING (mix) GROUP BY ALL"
     )
     for table in ("seen", "mixed", "sets"):
         connection.execute(f"DROP TABLE temp.{table}")

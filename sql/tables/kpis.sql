@@ -102,16 +102,9 @@ sessions_by_period AS (
     GROUP BY ALL
 ),
 
-customers_of_spans AS (
-    SELECT span, slice, sum(customers)::BIGINT AS customers
-    FROM (SELECT span, mix, count(*) AS customers FROM lake.active GROUP BY ALL)
-    JOIN lake.mixes USING (mix)
-    GROUP BY ALL
-),
-
 customers_by_period AS (
     SELECT period, start, slice, customers
-    FROM customers_of_spans
+    FROM lake.active_customers
     JOIN (
         SELECT DISTINCT span, period, period_start(period, first_day, day) AS start
         FROM lake.spans

@@ -11,13 +11,6 @@ WITH moments AS (
     WHERE period <> 'all'
 ),
 
-customers_of_spans AS (
-    SELECT span, slice, sum(customers)::BIGINT AS customers
-    FROM (SELECT span, mix, count(*) AS customers FROM lake.active GROUP BY ALL)
-    JOIN lake.mixes USING (mix)
-    GROUP BY ALL
-),
-
 stayed AS (
     SELECT active.span, active.mix, before.mix AS mix_before, count(*) AS customers
     FROM lake.active
@@ -35,7 +28,7 @@ retained_of_spans AS (
 
 counted AS (
     SELECT period, number, slice, customers, coalesce(retained, 0) AS retained
-    FROM customers_of_spans
+    FROM lake.active_customers
     JOIN moments USING (span)
     LEFT JOIN retained_of_spans USING (span, slice)
 ),
