@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from contracts.config import Config
 from contracts.lock import locked
-from footpath.console import progress
+from footpath.console import STDERR, progress
 from footpath.observing import observe
 from footpath.remaining import Remaining, durations
 from footpath.versions import retire
@@ -38,7 +38,8 @@ def run_stages(
         run = Run.begin(config, beam_args, full_refresh, reprocess)
         if read_erasures(run.lake):
             run = _without_the_erased(config, beam_args, full_refresh, reprocess)
-        remaining = Remaining(names, durations(_log(run), whole=not run.base.stages))
+        log = _log(run) if STDERR.is_terminal else []  # nobody else is told
+        remaining = Remaining(names, durations(log, whole=not run.base.stages))
         with progress(len(names), remaining.seconds) as step:
 
             def begin(name: str) -> None:
